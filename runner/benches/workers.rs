@@ -131,6 +131,17 @@ fn program(folder: &Path) -> Command {
     command
 }
 
+/// Where a service's builds run.
+#[derive(Clone, Copy)]
+enum On {
+    /// In the service.
+    Service,
+    /// On a worker inside the service.
+    Local,
+    /// On this many workers of so many slots.
+    Workers(usize, usize),
+}
+
 /// A service in a temporary folder, with its workers and their broker, if it has any.
 struct Service {
     address: String,
@@ -139,10 +150,12 @@ struct Service {
 }
 
 impl Service {
-    /// Starts a service with these jobs. Without workers, it runs their builds itself.
-    fn start(jobs: &str, workers: usize, slots: usize) -> Self {
+    /// Starts a service with these jobs.
+    fn start(jobs: &str, on: On) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let (workers, slots) = if let On::Workers(workers, slots) = on { (workers, slots) } else { (0, 0) };
         let (broker, url) = (workers > 0).then(|| broker(&folder.path().join("broker"))).unzip();
+        let url = if matches!(on, On::Local) { Some("local".to_owned()) } else { url };
         let bus: Vec<&str> = url.iter().flat_map(|url| ["--bus", url.as_str()]).collect();
         let own = folder.path().join("service");
         fill(&own, jobs);
@@ -265,14 +278,18 @@ fn percentile(times: &mut [Duration], percent: usize) -> f64 {
 /// Measures one run of many trivial jobs.
 fn many() {
     let list = jobs("add", BUILDS, ADDS);
-    let plain = Service::start(&list, 0, 0);
-    for workers in [1, 2, 4] {
-        let bus = Service::start(&list, workers, SLOTS);
+    let plain = Service::start(&list, On::Service);
+    for workers in [0, 1, 2, 4] {
+        let on = if workers == 0 { On::Local } else { On::Workers(workers, SLOTS) };
+        let on_what = match on {
+            On::Local => "on a worker inside the service".to_owned(),
+            _ => format!("with {workers} workers of {SLOTS} slots"),
+        };
+        let bus = Service::start(&list, on);
         let (without, with) = in_turns(|| took(&plain, "add-*"), || took(&bus, "add-*"));
         let (without, with) = (BUILDS as f64 / without, BUILDS as f64 / with);
         println!(
-            "trivial builds a second, {BUILDS} in one run: {with:.0} with {workers} workers of {SLOTS} slots, \
-             {without:.0} without a bus: {:.0}%",
+            "trivial builds a second, {BUILDS} in one run: {with:.0} {on_what}, {without:.0} without a bus: {:.0}%",
             100.0 * with / without
         );
     }
@@ -281,21 +298,21 @@ fn many() {
 /// Measures trivial builds one after the other, over HTTP.
 fn single() {
     let list = jobs("add", 1, ADDS);
-    let (plain, bus) = (Service::start(&list, 0, 0), Service::start(&list, 1, 1));
-    let (mut plain, mut bus) = (Client::of(&plain), Client::of(&bus));
-    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let services = [On::Service, On::Local, On::Workers(1, 1)].map(|on| Service::start(&list, on));
+    let mut clients = services.each_ref().map(Client::of);
+    let mut times: [Vec<Duration>; 3] = Default::default();
     // The first ones compile the plugin.
-    plain.single();
-    bus.single();
+    clients.iter_mut().for_each(|client| drop(client.single()));
     for _ in 0..SINGLE {
-        without.push(plain.single());
-        with.push(bus.single());
+        clients.iter_mut().zip(&mut times).for_each(|(client, times)| times.push(client.single()));
     }
     for percent in [50, 99] {
-        let (without, with) = (percentile(&mut without, percent), percentile(&mut with, percent));
+        let [without, local, with] = times.each_mut().map(|times| percentile(times, percent));
         println!(
-            "one build at a time, p{percent}: {with:.2} ms with a worker, {without:.2} ms without a bus: {:.2} times",
-            with / without
+            "one build at a time, p{percent}: {with:.2} ms with a worker, {local:.2} ms with one inside the service, \
+             {without:.2} ms without a bus: {:.2} and {:.2} times",
+            with / without,
+            local / without
         );
     }
 }
@@ -303,7 +320,7 @@ fn single() {
 /// Measures jobs that compute, on one worker and on two.
 fn compute() {
     let list = jobs("count", COMPUTING, COUNTS);
-    let [one, two] = [1, 2].map(|workers| Service::start(&list, workers, 1));
+    let [one, two] = [1, 2].map(|workers| Service::start(&list, On::Workers(workers, 1)));
     let (one, two) = in_turns(|| took(&one, "count-*"), || took(&two, "count-*"));
     println!(
         "{COMPUTING} jobs that compute for {:.0} ms: {one:.2} s with one worker of one slot, {two:.2} s with two: \
@@ -340,7 +357,7 @@ fn log() {
 /// Measures trivial builds on one slot of a worker while builds of a kind take the other slot, one
 /// after the other. Returns the times, and how many builds of that kind ended per second.
 fn one_beside(list: &str, kind: Option<&str>) -> (Vec<Duration>, f64) {
-    let service = Service::start(list, 1, 2);
+    let service = Service::start(list, On::Workers(1, 2));
     let mut client = Client::of(&service);
     let measure = |client: &mut Client| -> Vec<Duration> { (0..SINGLE / ROUNDS).map(|_| client.single()).collect() };
     // The first ones compile the plugins.

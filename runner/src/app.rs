@@ -12,6 +12,7 @@ use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::labels::KEYED;
 use jobcontrol_core::labels::Labels;
+use jobcontrol_core::manifest::Bus;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::storage::NewRun;
@@ -89,7 +90,7 @@ pub struct App {
     pub warn: Say,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Where workers run attempts, if this process does not.
-    bus: Option<BusAddress>,
+    bus: Option<Bus>,
 }
 
 impl App {
@@ -107,7 +108,7 @@ impl App {
 
     /// Makes workers run the attempts of this process, which reaches them over a bus.
     #[must_use]
-    pub fn on_bus(self, bus: Option<BusAddress>) -> Self {
+    pub fn on_bus(self, bus: Option<Bus>) -> Self {
         Self { bus, ..self }
     }
 
@@ -141,7 +142,9 @@ impl App {
         }
         let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
         let engine = match &self.bus {
-            Some(address) => engine.with_workers(address.clone())?,
+            Some(bus) => {
+                engine.with_workers(bus.clone(), self.settings.workers.clone(), self.settings.workspace.clone())?
+            }
             None => engine,
         };
         let engine = Arc::new(engine);

@@ -14,6 +14,7 @@ use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::OperatorFile;
+use jobcontrol_core::manifest::Bus;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::manifest::Ceiling;
 use jobcontrol_core::manifest::Context;
@@ -70,7 +71,7 @@ pub struct Resolved {
     /// Where a service listens.
     pub server: Server,
     /// The bus of services and workers.
-    pub bus: Option<BusAddress>,
+    pub bus: Option<Bus>,
     /// The public keys of workers that get jobs with secrets.
     pub workers: Vec<String>,
     /// The operator's file.
@@ -154,10 +155,11 @@ fn based_server(server: Server, base: &Path) -> Server {
 }
 
 /// Resolves the paths of the bus, which are relative to the operator's file.
-fn based_bus(bus: BusAddress, base: &Path) -> BusAddress {
+fn based_bus(bus: Bus, base: &Path) -> Bus {
+    let Bus::Nats(bus) = bus else { return bus };
     let of_file = |path: String| base.join(path).display().to_string();
     let (credentials, nkey, ca) = (bus.credentials.map(of_file), bus.nkey.map(of_file), bus.ca.map(of_file));
-    BusAddress { credentials, nkey, ca, ..bus }
+    Bus::Nats(BusAddress { credentials, nkey, ca, ..bus })
 }
 
 /// Resolves the path of a secret's source, which is relative to the operator's file.

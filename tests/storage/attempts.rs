@@ -10,6 +10,7 @@ use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::Raw;
+use jobcontrol_core::storage::Assign;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
@@ -126,6 +127,10 @@ fn next(store: &dyn Storage, id: u64, owner: &str, after: u32) -> Result<u64> {
     store.write(Write::StartBuild(StartBuild { id, guard, owner: Some(Arc::from(owner)), pool_size: None, time }))
 }
 
+fn assign(store: &dyn Storage, id: u64, of: (&str, u32), worker: &str) -> Result<u64> {
+    store.write(Write::Assign(Assign { id, guard: guard(of.0, of.1), worker: Arc::from(worker) }))
+}
+
 fn finish(store: &dyn Storage, id: u64, guard: Guard) -> Result<u64> {
     let failed = Finish { success: Some(false), exception: Some(failure("the last")), ..Finish::default() };
     store.write(Write::FinishBuild(pack_finish(id, Some(guard), store.clock().now(), failed)))
@@ -137,20 +142,36 @@ fn attempts(store: &dyn Storage, id: u64) -> Vec<Attempt> {
 
 fn attempts_are_told_apart(store: &dyn Storage, clock: &ManualClock) {
     let id = started(store, "me");
+    assign(store, id, ("me", 1), "w1").unwrap();
+    assert_eq!(store.get_build(id).unwrap().worker.as_deref(), Some("w1"));
     clock.set(noon_plus(1));
     retry(store, id, ("me", 1), "me", "the first").unwrap();
     let waits = store.get_build(id).unwrap();
     assert_eq!((waits.status(), waits.attempt, waits.retry_time), (BuildStatus::Running, 1, Some(noon_plus(60))));
-    let first =
-        Attempt { number: 1, start_time: NOON, end_time: Some(noon_plus(1)), failure: Some(failure("the first")) };
+    let first = Attempt {
+        number: 1,
+        start_time: NOON,
+        end_time: Some(noon_plus(1)),
+        worker: Some("w1".to_owned()),
+        failure: Some(failure("the first")),
+    };
     assert_eq!(attempts(store, id), std::slice::from_ref(&first));
     clock.set(noon_plus(60));
     next(store, id, "me", 1).unwrap();
-    let second = Attempt { number: 2, start_time: noon_plus(60), end_time: None, failure: None };
+    let second = Attempt { number: 2, start_time: noon_plus(60), end_time: None, worker: None, failure: None };
     assert_eq!(attempts(store, id), [first.clone(), second.clone()]);
+    assert_eq!(assign(store, id, ("me", 1), "w2"), Err(StorageError::Stale(id)));
+    assert_eq!(assign(store, id, ("other", 2), "w2"), Err(StorageError::Stale(id)));
+    assign(store, id, ("me", 2), "w2").unwrap();
     clock.set(noon_plus(61));
     finish(store, id, guard("me", 2)).unwrap();
-    let second = Attempt { end_time: Some(noon_plus(61)), failure: Some(failure("the last")), ..second };
+    assert_eq!(assign(store, id, ("me", 2), "w3"), Err(StorageError::Stale(id)));
+    let second = Attempt {
+        end_time: Some(noon_plus(61)),
+        worker: Some("w2".to_owned()),
+        failure: Some(failure("the last")),
+        ..second
+    };
     assert_eq!(attempts(store, id), [first, second]);
     store.delete_build(id).unwrap();
     assert_eq!(store.get_ended_attempts(id), Ok(Vec::new()));
@@ -164,7 +185,7 @@ fn a_build_of_one_attempt_is_that_attempt(store: &dyn Storage, clock: &ManualClo
     store.finish_build(id, Finish::default()).unwrap();
     assert_eq!(
         attempts(store, id),
-        [Attempt { number: 1, start_time: NOON, end_time: Some(noon_plus(2)), failure: None }]
+        [Attempt { number: 1, start_time: NOON, end_time: Some(noon_plus(2)), worker: None, failure: None }]
     );
 }
 

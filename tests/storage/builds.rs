@@ -93,6 +93,7 @@ fn a_new_build_has_neither_started_nor_finished(store: &dyn Storage, _: &ManualC
         exception: None,
         exception_tb: Vec::new(),
         owner: None,
+        worker: None,
         attempt: 0,
         attempt_time: None,
         retry_time: None,

@@ -46,7 +46,7 @@ fn a_job_runs_on_a_worker_that_has_its_labels() {
     let other = Folder::new();
     let first = labelled(&other, &broker, &["gpu"]);
     assert_eq!(ended(&served, gpu, "SUCCESSFUL")["retval"], 7);
-    assert_eq!(served.get(&format!("/api/v1/builds/{both}"))["status"], "RUNNING");
+    assert_eq!(served.get(&format!("/api/v1/builds/{both}"))["status"], "CREATED");
     let second = labelled(&other, &broker, &["gpu", "linux", "big"]);
     assert_eq!(ended(&served, both, "SUCCESSFUL")["retval"], 11);
     let workers = folder.json(&["workers", "--bus", &broker.url()]);

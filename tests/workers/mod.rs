@@ -1,10 +1,13 @@
 //! A service whose attempts run on workers, over real NATS servers. The step `workers` of
 //! `ci/suites.sh` installs the servers.
 
+mod both;
 mod broker;
 mod chains;
 mod chaos;
 mod cluster;
+mod contract;
+mod credentials;
 mod cut;
 mod disk;
 mod labels;
@@ -67,9 +70,12 @@ impl AtWork {
 
     /// On the bus of that address.
     fn on(bus: &str, slots: u32) -> Self {
-        let folder = Folder::new();
-        let slots = slots.to_string();
-        let mut command = folder.command(&["worker", "--log", "json", "--bus", bus, "--slots", &slots]);
+        Self::within(Folder::new(), bus, &["--slots", &slots.to_string()])
+    }
+
+    /// In that folder, with these flags.
+    fn within(folder: Folder, bus: &str, flags: &[&str]) -> Self {
+        let mut command = folder.command(&[&["worker", "--log", "json", "--bus", bus], flags].concat());
         let serving = Serving::of(&mut command);
         let pid = serving.pid();
         serving.record("working");
@@ -79,6 +85,14 @@ impl AtWork {
     fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("a worker");
     }
+}
+
+/// Creates the key of a worker in its folder, and returns the public one.
+fn key(folder: &Folder) -> String {
+    let key = folder.run(&["worker", "key", "--key", "worker.key"]).code(0).stdout.trim().to_owned();
+    assert!(key.starts_with("age1"), "{key}");
+    assert_eq!(folder.run(&["worker", "key", "--key", "worker.key"]).code(0).stdout.trim(), key, "it is kept");
+    key
 }
 
 /// Asks for a run, and waits for the build of a job with that status.
@@ -95,45 +109,6 @@ fn ended(served: &Served, build: u64, status: &str) -> Value {
 
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
-fn a_graph_is_built_by_workers_with_its_values_and_failures() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let _worker = AtWork::start(&broker, 2);
-    let workers = folder.json(&["workers", "--bus", &broker.url()]);
-    assert_eq!((&workers[0]["slots"], &workers[1]), (&json!(2), &Value::Null), "{workers:#}");
-    let name = workers[0]["worker"].as_str().unwrap();
-    let page = served.send("GET", "/workers", &["Accept: text/html"], "");
-    let page = String::from_utf8(page.body).unwrap();
-    assert!(page.contains("Workers on the bus") && page.contains(name), "{page}");
-    assert_eq!(built(&folder, &served, "three", 2, "SUCCESSFUL")["retval"], 3);
-    assert!(served.get("/api/v1/builds/2/log").to_string().contains(&format!("runs on the worker `{name}`")));
-    let bad = built(&folder, &served, "bad", 3, "FAILED");
-    assert_eq!(bad["exception"]["kind"], "trap", "{bad:#}");
-    served.get_until("/api/v1/builds/3", |build| build["exception_tb"].to_string().contains("divide"));
-    let flaky = built(&folder, &served, "flaky", 4, "SUCCESSFUL");
-    assert_eq!((&flaky["attempt"], &flaky["retval"]), (&json!(3), &json!(3)), "{flaky:#}");
-    assert_eq!(built(&folder, &served, "short", 5, "FAILED")["exception"]["kind"], "timeout");
-    assert_eq!(built(&folder, &served, "length", 7, "SUCCESSFUL")["retval"], 2_000_000.0);
-    let log = served.get("/api/v1/builds/6/log");
-    assert!(log.to_string().contains("making 2000000"), "{log:#}");
-}
-
-#[test]
-#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
-fn a_cancel_reaches_the_guest_and_frees_its_slot() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let _worker = AtWork::start(&broker, 1);
-    built(&folder, &served, "spins", 1, "RUNNING");
-    folder.run(&["build", "cancel", "1"]).code(0);
-    assert_eq!(ended(&served, 1, "FAILED")["exception"]["kind"], "cancelled");
-    assert_eq!(built(&folder, &served, "six", 2, "SUCCESSFUL")["retval"], 6);
-}
-
-#[test]
-#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
     let broker = Broker::start();
     let folder = folder();
@@ -142,10 +117,11 @@ fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
     built(&folder, &served, "waits", 1, "RUNNING");
     silent.serving.record("attempt started");
     silent.signal(Signal::STOP);
-    let second = served.get_until("/api/v1/builds/1", |build| build["attempt"] == 2);
-    assert_eq!(second["status"], "RUNNING", "{second:#}");
+    let between = served.get_until("/api/v1/builds/1", |build| build["retry_time"] != Value::Null);
+    assert_eq!((&between["status"], &between["attempt"]), (&json!("RUNNING"), &json!(1)), "{between:#}");
     // What it says later is refused, and it is told to stop.
     silent.signal(Signal::CONT);
+    served.get_until("/api/v1/builds/1", |build| build["attempt"] == 2);
     folder.run(&["build", "cancel", "1"]).code(0);
     let build = ended(&served, 1, "FAILED");
     assert_eq!((&build["attempt"], &build["exception"]["kind"]), (&json!(2), &json!("cancelled")), "{build:#}");
@@ -186,7 +162,7 @@ fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
     first.record("attempt started");
     first.stop();
     let _second = AtWork::start(&broker, 1);
-    built(&folder, &served, "six", 2, "RUNNING");
+    built(&folder, &served, "six", 2, "CREATED");
     folder.run(&["build", "cancel", "1"]).code(0);
     assert_eq!(ended(&served, 1, "FAILED")["attempt"], 1);
     ended(&served, 2, "SUCCESSFUL");
@@ -194,24 +170,22 @@ fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
 
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
-fn a_worker_grants_no_folder_that_its_own_operator_does_not_allow() {
+fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
     let broker = Broker::start();
-    let jobs = "id: files\nfunction: files_create:create\n\
-                grants: { files: [{ host: ./data, guest: /data, mode: read }], secrets: [] }\n";
-    let secret = "id: secret\nfunction: divide:divide\nargs: [4, 2]\ngrants: { secrets: [TOKEN] }\n";
-    let operator = "secrets: { TOKEN: { env: TOKEN } }\n";
-    let folder = folder()
-        .guest("files_create.wat")
-        .file("jobs/files.yaml", jobs)
-        .file("jobs/secret.yaml", secret)
-        .file("jobs/data/a", "");
-    folder.write("jobcontrol.yaml", operator);
+    let job =
+        |id, priority| format!("  - {{ id: {id}, function: divide:divide, args: [4, 2], priority: {priority} }}\n");
+    let jobs = format!("jobs:\n{}{}{}", job("low", -1), job("high", 9), job("middle", 5));
+    let folder = folder().file("jobs/priorities.yaml", jobs);
     let served = serve(&folder, &broker);
-    let _worker = AtWork::start(&broker, 1);
-    let refused = built(&folder, &served, "files", 1, "FAILED");
-    assert!(refused.to_string().contains("this worker grants no folders"), "{refused:#}");
-    let refused = built(&folder, &served, "secret", 2, "FAILED");
-    assert!(refused.to_string().contains("`TOKEN` is sent only to workers that jobcontrol.yaml lists"), "{refused:#}");
+    let worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    worker.serving.record("attempt started");
+    for (job, build) in [("low", 2), ("high", 3), ("middle", 4)] {
+        built(&folder, &served, job, build, "CREATED");
+    }
+    folder.run(&["build", "cancel", "1"]).code(0);
+    let ends: Vec<_> = [3, 4, 2].map(|id| ended(&served, id, "SUCCESSFUL")["start_time"].to_string()).into();
+    assert!(ends.is_sorted(), "{ends:?}");
 }
 
 #[test]
@@ -235,13 +209,14 @@ fn a_worker_of_another_protocol_is_named_with_both_versions() {
     let broker = Broker::start();
     let folder = folder();
     let served = serve(&folder, &broker);
-    built(&folder, &served, "six", 1, "RUNNING");
+    built(&folder, &served, "six", 1, "CREATED");
     let beat = Beat {
         protocol: PROTOCOL + 1,
         version: "9.0.0".to_owned(),
         worker: "newer".to_owned(),
         slots: 1,
         labels: Vec::new(),
+        stops: false,
         works_on: Vec::new(),
     };
     broker.publish("jobcontrol.beat", &encode(&beat).unwrap());

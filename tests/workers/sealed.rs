@@ -3,6 +3,7 @@
 use super::broker::Broker;
 use super::built;
 use super::ended;
+use super::key;
 use crate::harness::Folder;
 use crate::harness::served::Served;
 use crate::harness::serving::Serving;
@@ -28,14 +29,6 @@ fn jobs() -> String {
     )
 }
 
-/// Creates the key of a worker in its folder, and returns the public one.
-fn key(folder: &Folder) -> String {
-    let key = folder.run(&["worker", "key", "--key", "worker.key"]).code(0).stdout.trim().to_owned();
-    assert!(key.starts_with("age1"), "{key}");
-    assert_eq!(folder.run(&["worker", "key", "--key", "worker.key"]).code(0).stdout.trim(), key, "it is kept");
-    key
-}
-
 fn work(folder: &Folder, broker: &Broker, more: &[&str]) -> Serving {
     let url = broker.url();
     let arguments = ["worker", "--log", "json", "--bus", &url, "--slots", "1"];
@@ -57,7 +50,7 @@ fn only_listed_workers_get_secrets() {
     folder.write("jobcontrol.yaml", operator);
     let served = Served::start(&folder, &["--bus", &broker.url()]);
     let plain = work(&Folder::new(), &broker, &[]);
-    built(&folder, &served, "told", 1, "RUNNING");
+    built(&folder, &served, "told", 1, "CREATED");
     let log = "/api/v1/builds/1/log";
     served.get_until(log, |log| log.to_string().contains("because the job has secrets: none is on the bus"));
     // A worker with another key gives it back.

@@ -2,6 +2,7 @@
 
 use super::broker::Broker;
 use super::built;
+use super::credentials;
 use super::folder;
 use crate::harness::Folder;
 use crate::harness::peer::certificate;
@@ -54,4 +55,40 @@ fn a_password_signs_in_and_is_not_shown() {
     let wrong = format!("nats://ann:roses@127.0.0.1:{}", broker.port());
     let answer = folder.run(&["worker", "--bus", &wrong]).code(1).says(&format!("nats://127.0.0.1:{}", broker.port()));
     assert!(!answer.stderr.contains("roses"), "{answer:#?}");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn credentials_sign_in_if_the_account_vouches_for_the_user() {
+    let (account, other) = (credentials::account(1), credentials::account(2));
+    let (user, thief) = (credentials::user(1), credentials::user(2));
+    let (seed, own) = (user.seed().unwrap(), thief.seed().unwrap());
+    let good = credentials::user_jwt(&user, &account, &account);
+    let forged = credentials::user_jwt(&user, &account, &other);
+    let stranger = credentials::user_jwt(&user, &other, &other);
+    let broker = Broker::configured(&credentials::trusting(&account));
+    let folder = folder()
+        .file("good", credentials::file(&good, &seed))
+        .file("forged", credentials::file(&forged, &seed))
+        .file("stranger", credentials::file(&stranger, &seed))
+        .file("stolen", credentials::file(&good, &own))
+        .file("garbled", credentials::file(&good, "SUAGARBAGE"))
+        .file("half", format!("-----BEGIN NATS USER JWT-----\n{good}\n------END NATS USER JWT------\n"))
+        .file("seed", format!("{seed}\n"));
+    let url = broker.url();
+    works(&folder, &["--bus", &url, "--bus-credentials", "good"]);
+    let refused = |flags: &[&str], why: &str| {
+        for program in [&["worker"][..], &["serve", "--listen", "off"]] {
+            let arguments = [program, &["--bus", &url], flags].concat();
+            let answer = folder.run(&arguments).code(1).says(&format!("the bus `{url}`: ")).says(why);
+            assert!(!answer.stderr.contains(&seed), "{answer:#?}");
+        }
+    };
+    refused(&[], "authorization violation");
+    for file in ["forged", "stranger", "stolen"] {
+        refused(&["--bus-credentials", file], "authorization violation");
+    }
+    for file in ["garbled", "half", "seed", "none"] {
+        refused(&["--bus-credentials", file], &format!("the credentials `{file}`: "));
+    }
 }

@@ -59,6 +59,8 @@ pub struct Build {
     pub exception_tb: Vec<Frame>,
     /// The process that runs it.
     pub owner: Option<String>,
+    /// The worker that runs the newest attempt; `None` if the owner itself runs it.
+    pub worker: Option<String>,
     /// 1 for the first try; 0 before it.
     pub attempt: u32,
     /// When that attempt started.
@@ -110,7 +112,8 @@ impl Build {
         if let Some(start_time) = self.attempt_time.filter(|_| !is_kept_apart) {
             let failure = self.exception.clone();
             let failure = failure.map(|failure| Failure { frames: self.exception_tb.clone(), ..failure });
-            all.push(Attempt { number: self.attempt, start_time, end_time: self.end_time, failure });
+            let (number, end_time, worker) = (self.attempt, self.end_time, self.worker.clone());
+            all.push(Attempt { number, start_time, end_time, worker, failure });
         }
         all
     }
@@ -125,6 +128,8 @@ pub struct Attempt {
     pub start_time: Timestamp,
     /// When it ended.
     pub end_time: Option<Timestamp>,
+    /// The worker that ran it; `None` if the owner of the build ran it itself.
+    pub worker: Option<String>,
     /// Why it failed.
     pub failure: Option<Failure>,
 }

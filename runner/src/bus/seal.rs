@@ -59,6 +59,16 @@ impl PublicKey {
 }
 
 impl Key {
+    /// Returns a new key.
+    pub fn generate() -> Self {
+        Self(Identity::generate())
+    }
+
+    /// Returns the public key that belongs to it.
+    pub fn to_public(&self) -> PublicKey {
+        PublicKey(self.0.to_public())
+    }
+
     /// Reads the key in a file. Returns `None` if the file does not exist.
     ///
     /// # Errors

@@ -172,6 +172,9 @@ pub struct Beat {
     /// Its labels.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// Whether it is stopping, and takes no more attempts.
+    #[serde(default)]
+    pub stops: bool,
     /// What it works on, for all services.
     pub works_on: Vec<Address>,
 }
@@ -183,6 +186,8 @@ pub enum Note {
     Cancel(Address),
     /// The worker does not have this attempt (any more): end it, and report nothing.
     Stop(Address),
+    /// A service has come: send a heartbeat now.
+    Greet,
 }
 
 /// Encodes a message.

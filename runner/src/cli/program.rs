@@ -325,7 +325,7 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Enqueue(args) => enqueue::enqueue(&app, out, &args),
         Command::Next(args) => next::next(&app, out, &args),
         Command::Serve(args) => {
-            let bus = args.bus.address(&app)?;
+            let bus = args.bus.bus(&app)?;
             let app = app.on_bus(bus);
             serve::serve(&app, options(&cli.global)?, out, &args, activated)
         }

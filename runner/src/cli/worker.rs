@@ -1,6 +1,5 @@
 //! `worker`: runs attempts for services on other machines, until it is stopped.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::app::App;
 use crate::app::Offered;
 use crate::bus::seal::Key;
 use crate::service::systemd;
+use crate::service::workers::default_slots;
 use crate::settings::default_key;
 
 /// How to work.
@@ -72,8 +72,7 @@ pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliErr
         return Err(CliError::usage("a worker needs the address of a bus: add `--bus nats://HOST:4222`"));
     };
     let stopped = daemon::start(out, args.log)?;
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let slots = args.slots.unwrap_or_else(|| u32::try_from(processors).unwrap_or(1));
+    let slots = args.slots.unwrap_or_else(default_slots);
     if args.label.len() > labels::MOST {
         return Err(CliError::usage(format!("a worker has at most {} labels", labels::MOST)));
     }

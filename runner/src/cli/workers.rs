@@ -37,6 +37,8 @@ struct WorkerJson<'a> {
     refused: Option<String>,
     labels: &'a [String],
     slots: u32,
+    /// Whether it is stopping, and takes no more attempts.
+    stops: bool,
     attempts: usize,
     builds: BTreeMap<&'a str, Vec<u64>>,
 }
@@ -47,11 +49,11 @@ impl<'a> WorkerJson<'a> {
         for address in &beat.works_on {
             builds.entry(&address.service).or_default().push(address.key.build);
         }
-        let Beat { worker, version, protocol, slots, labels, .. } = beat;
+        let Beat { worker, version, protocol, slots, labels, stops, .. } = beat;
         let refused = (*protocol != PROTOCOL)
             .then(|| format!("it speaks version {protocol} of the protocol, and this program version {PROTOCOL}"));
-        let (protocol, slots, attempts) = (*protocol, *slots, beat.works_on.len());
-        Self { worker, version, protocol, refused, labels, slots, attempts, builds }
+        let (protocol, slots, stops, attempts) = (*protocol, *slots, *stops, beat.works_on.len());
+        Self { worker, version, protocol, refused, labels, slots, stops, attempts, builds }
     }
 }
 
@@ -72,7 +74,7 @@ pub(super) fn list(app: &App, out: &Out, args: &WorkersArgs) -> Result<u8, CliEr
             vec![
                 one_line(worker.worker),
                 one_line(worker.version),
-                worker.slots.to_string(),
+                if worker.stops { "stops".to_owned() } else { worker.slots.to_string() },
                 worker.attempts.to_string(),
                 one_line(&worker.labels.join(", ")),
             ]

@@ -15,8 +15,9 @@ use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
 use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::Job;
 use jobcontrol_core::job::Key;
-use jobcontrol_core::labels::KEYED;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::remote::AttemptKey;
 use jobcontrol_core::secret::Secrets;
@@ -86,6 +87,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Returns the labels that an attempt of a job needs of its worker.
+    pub(super) fn needs(&self, job: &Job) -> Labels {
+        self.remote.as_ref().map(|remote| remote.needs(job)).unwrap_or_default()
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.recorder.storage().clock().now()
     }
@@ -304,7 +310,6 @@ impl<'a> Running<'a> {
     /// Has a worker call the function.
     async fn call_on_worker(&self, remote: &Remote, args: Vec<Value>, secrets: Secrets) -> Called {
         let job = &self.prepared.checked.job;
-        let needs = if secrets.is_empty() { job.needs.clone() } else { job.needs.clone().with(KEYED) };
         let are_args = !job.argument_secrets().is_empty();
         remote
             .call(Attempt {
@@ -313,11 +318,12 @@ impl<'a> Running<'a> {
                 store_id: &self.parts.store_id,
                 plugin: &self.prepared.checked.plugin,
                 config: &self.prepared.plain_config,
-                needs,
+                needs: remote.needs(job),
                 args,
                 secrets: (secrets, are_args),
                 limits: self.prepared.limits(),
-                sink: &*self.sink,
+                sink: &self.sink,
+                guard: self.guard(),
                 cancel: self.cancel.clone(),
                 until: self.until,
             })
@@ -442,6 +448,7 @@ impl<'a> Running<'a> {
             () = deadline::reached(until) => return Ok(Some(Outcome::Failed(self.out_of_time()))),
             ready = async {
                 tokio::time::sleep(delay).await;
+                self.wait_for_worker().await;
                 self.make_ready().await
             } => return ready,
         }

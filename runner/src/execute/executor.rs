@@ -17,6 +17,7 @@ use jobcontrol_core::event::NO_BUILD;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::secret::Secrets;
@@ -163,6 +164,11 @@ impl Executor {
 
     pub(super) fn recorder(&self) -> &Recorder {
         &self.parts.recorder
+    }
+
+    /// Returns the labels that an attempt of a job needs of its worker.
+    pub(super) fn needs(&self, prepared: &Prepared) -> Labels {
+        self.parts.needs(&prepared.checked.job)
     }
 
     /// Returns the turns in which plugins are made ready.

@@ -10,7 +10,7 @@ const PARTS: usize = 1_000;
 const BYTES: usize = 64;
 
 /// Returns whether work on these values belongs on another thread. Looks at no more than it has to.
-pub(super) fn is_large<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
+pub(crate) fn is_large<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
     let mut left = PARTS;
     values.into_iter().any(|value| !fits(value, &mut left))
 }
@@ -32,8 +32,13 @@ fn fits(value: &Value, left: &mut usize) -> bool {
     }
 }
 
+/// Returns whether unpacking so many bytes of a value belongs on another thread.
+pub(crate) fn is_large_packed(bytes: usize) -> bool {
+    bytes > PARTS
+}
+
 /// Runs `work` at once, or on a thread where it may block if it is `large`.
-pub(super) async fn apart_if<T: Send + 'static>(large: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn apart_if<T: Send + 'static>(large: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
     if !large {
         return work();
     }

@@ -20,7 +20,8 @@
 //!   nothing new
 //! - `pins`: which builds of its dependencies a build may use
 //! - `secrets`: the values of the secrets that a build names; `command`: a program of the operator
-//! - `remote`: attempts that workers run; `deadline`: waits for a moment
+//! - `remote`: attempts that workers run; `roster`: the workers that are there; `windows`: how many
+//!   attempts they are offered at once; `deadline`: waits for a moment
 //! - `repeat`: a build's job as the store has it, with its plugin
 
 mod attempts;
@@ -35,7 +36,7 @@ pub mod hold;
 pub mod hooks;
 pub mod interrupted;
 pub mod job_end;
-mod large;
+pub(crate) mod large;
 mod last_word;
 mod one;
 mod order;
@@ -49,6 +50,7 @@ pub mod remote;
 pub mod repeat;
 pub mod rescuer;
 mod resolver;
+mod roster;
 pub mod secrets;
 pub mod sharing;
 mod sink;
@@ -58,3 +60,4 @@ mod takeover;
 pub mod tracer;
 mod turns;
 mod unchanged;
+pub mod windows;

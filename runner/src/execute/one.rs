@@ -89,7 +89,10 @@ impl One {
     async fn go_on(&self, prepared: Prepared, begun: Build) -> JobEnd {
         let id = begun.id;
         match self.executor.resume(begun).await {
-            Ok(Resumed::Created(created)) => self.execute(&prepared, *created, self.slots.try_take()).await,
+            Ok(Resumed::Created(created)) => {
+                let slot = self.slots.try_take(&self.executor.needs(&prepared));
+                self.execute(&prepared, *created, slot).await
+            }
             Ok(Resumed::Ended(failure)) => JobEnd::Built(id, failure),
             Err(error) => JobEnd::NotBuilt(error.into()),
         }
@@ -150,9 +153,10 @@ impl One {
     }
 
     async fn run(&mut self, prepared: Prepared) -> JobEnd {
+        let needs = self.executor.needs(&prepared);
         let (created, slot) = loop {
             // Without a free slot the build is created, and waits in the store.
-            let slot = self.slots.try_take();
+            let slot = self.slots.try_take(&needs);
             let wish = Wish {
                 run: self.run.clone(),
                 alone: self.alone,

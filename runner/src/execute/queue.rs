@@ -29,7 +29,9 @@ pub(super) struct Queue(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    free: usize,
+    /// Below 0 if the queue has shrunk and more permits are taken than it has.
+    free: isize,
+    size: usize,
     taken: usize,
     is_closed: bool,
     /// The number in the key separates those that wait for the same build.
@@ -45,13 +47,14 @@ impl Queue {
     /// Creates a queue with that many permits.
     pub(super) fn new(permits: usize) -> Self {
         let (waiting, next) = Default::default();
-        Self(Arc::new(Mutex::new(State { free: permits, taken: 0, is_closed: false, waiting, next })))
+        let free = permits.cast_signed();
+        Self(Arc::new(Mutex::new(State { free, size: permits, taken: 0, is_closed: false, waiting, next })))
     }
 
     /// Returns a permit if one is free and nobody waits.
     pub(super) fn try_take(&self) -> Option<Permit> {
         let mut state = lock(&self.0);
-        if state.is_closed || state.free == 0 || !state.waiting.is_empty() {
+        if state.is_closed || state.free <= 0 || !state.waiting.is_empty() {
             return None;
         }
         Some(self.permit(&mut state))
@@ -89,6 +92,22 @@ impl Queue {
         lock(&self.0).taken
     }
 
+    /// Changes how many permits there are. Those that are taken stay.
+    pub(super) fn resize(&self, permits: usize) {
+        let mut given = Vec::new();
+        {
+            let mut state = lock(&self.0);
+            state.free += permits.cast_signed() - state.size.cast_signed();
+            state.size = permits;
+            while !state.is_closed && state.free > 0 {
+                let Some((_, give)) = state.waiting.pop_first() else { break };
+                given.push((give, self.permit(&mut state)));
+            }
+        }
+        // Outside the lock, as below.
+        given.into_iter().for_each(|(give, permit)| drop(give.send(permit)));
+    }
+
     /// Stops giving permits from now on.
     pub(super) fn close(&self) {
         lock(&self.0).is_closed = true;
@@ -119,7 +138,7 @@ impl Drop for Permit {
             let mut state = lock(&self.0.0);
             state.free += 1;
             state.taken -= 1;
-            let next = if state.is_closed { None } else { state.waiting.pop_first() };
+            let next = if state.is_closed || state.free <= 0 { None } else { state.waiting.pop_first() };
             next.map(|(_, give)| (give, self.0.permit(&mut state)))
         };
         // Sent outside the lock: a receiver that has just given up drops the permit, which passes
@@ -182,6 +201,26 @@ mod tests {
             assert_eq!((queue.taken(), queue.waiting()), (1, 0));
             drop(permit);
             assert_eq!(queue.taken(), 0);
+        });
+    }
+
+    #[test]
+    fn a_queue_that_grows_wakes_those_that_wait_and_one_that_shrinks_takes_nothing_back() {
+        block_on(async {
+            let queue = Queue::new(2);
+            let (first, second) = (queue.try_take().unwrap(), queue.try_take().unwrap());
+            let mut waits: Vec<_> = (1..4).map(|build| Box::pin(queue.take(Turn::new(0, build)))).collect();
+            assert!(waits.iter_mut().all(|waits| futures_poll(waits).is_none()));
+            queue.resize(1);
+            drop(first);
+            assert!(waits.iter_mut().all(|waits| futures_poll(waits).is_none()), "one is taken of one");
+            queue.resize(3);
+            let given: Vec<_> = waits.iter_mut().map(futures_poll).collect();
+            assert_eq!(given.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+            drop((given, second));
+            drop(waits.pop().unwrap().await);
+            assert_eq!((queue.taken(), queue.waiting()), (0, 0));
+            assert_eq!(std::iter::from_fn(|| queue.try_take()).collect::<Vec<_>>().len(), 3);
         });
     }
 

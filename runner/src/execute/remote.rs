@@ -16,6 +16,7 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::job::Job;
 use jobcontrol_core::labels::KEYED;
 use jobcontrol_core::labels::Labels;
 use jobcontrol_core::limits::Excess;
@@ -28,6 +29,7 @@ use jobcontrol_core::remote::Leases;
 use jobcontrol_core::remote::SILENCE;
 use jobcontrol_core::remote::Verdict;
 use jobcontrol_core::secret::Secrets;
+use jobcontrol_core::storage::Guard;
 use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
@@ -58,6 +60,12 @@ use crate::bus::wire::progress_of_wire;
 use crate::execute::deadline;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
+use crate::execute::large::is_large_packed;
+use crate::execute::roster::ALONE;
+use crate::execute::roster::Known;
+use crate::execute::roster::Roster;
+use crate::execute::sink::BuildSink;
+use crate::execute::windows::Windows;
 use crate::lock::lock;
 
 /// How often leases are looked at.
@@ -73,10 +81,6 @@ const CANCELLED: Duration = Duration::from_secs(1);
 /// Clocks that differ by less are left alone; a message takes some time.
 const CLOCK_SKEW: i64 = 2_000_000;
 
-/// An attempt that no worker has taken for this long says so, if none could. Each worker is heard
-/// every second.
-const ALONE: Duration = Duration::from_secs(3);
-
 /// Between two tries to reach the broker.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -91,6 +95,7 @@ pub struct Remote {
     began: Instant,
     /// The runtime that drives the bus.
     network: Handle,
+    roster: Roster,
     state: Mutex<State>,
     /// The plugins that the broker is known to have.
     uploaded: tokio::sync::Mutex<HashSet<Arc<str>>>,
@@ -104,7 +109,6 @@ struct State {
     sealed: BTreeMap<AttemptKey, Arc<Sealed>>,
     /// The objects that the broker keeps for the attempt.
     objects: BTreeMap<AttemptKey, Vec<String>>,
-    workers: BTreeMap<String, Known>,
 }
 
 impl State {
@@ -114,23 +118,6 @@ impl State {
             let _ = feed.send(fed);
         }
     }
-}
-
-/// A worker, as it described itself.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// The version of its program.
-    pub version: String,
-    /// The version of its messages.
-    pub protocol: u32,
-    /// How many attempts it runs at once.
-    pub slots: u32,
-    /// Its labels.
-    pub labels: Labels,
-    /// The builds of this service that it works on.
-    pub builds: Vec<u64>,
-    /// When it was last heard.
-    pub heard: Instant,
 }
 
 /// What happened to one attempt.
@@ -156,13 +143,15 @@ pub(super) struct Attempt<'a> {
     /// The secrets of the attempt, and whether some are part of its arguments.
     pub(super) secrets: (Secrets, bool),
     pub(super) limits: &'a Limits,
-    pub(super) sink: &'a dyn Sink,
+    pub(super) sink: &'a BuildSink,
+    /// What changes of the attempt have to compare.
+    pub(super) guard: Guard,
     pub(super) cancel: Cancel,
     pub(super) until: Option<Instant>,
 }
 
 /// Removes an attempt from the lists, however its call ends.
-struct Listed<'a>(&'a Remote, AttemptKey);
+struct Listed<'a>(&'a Remote, AttemptKey, Labels);
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
@@ -171,23 +160,26 @@ impl Drop for Listed<'_> {
         state.feeds.remove(&self.1);
         state.sealed.remove(&self.1);
         drop(state);
+        self.0.roster.ended(&self.2);
         self.0.forget_objects(self.1);
     }
 }
 
 impl Remote {
     /// Starts to follow what workers say. `service` is the name of this process on the bus.
-    /// Workers with one of the `listed` keys get secrets.
+    /// Workers with one of the `listed` keys get secrets. The `windows` are kept as large as the
+    /// workers that are heard can use.
     pub fn start(
         bus: Arc<dyn ServiceEnd>,
         service: String,
         listed: BTreeMap<String, PublicKey>,
+        windows: Arc<Windows>,
         clock: Arc<dyn Clock>,
         handle: &Handle,
     ) -> Arc<Self> {
         let (state, uploaded) = Default::default();
-        let (began, network) = (Instant::now(), handle.clone());
-        let remote = Arc::new(Self { bus, service, listed, clock, began, network, state, uploaded });
+        let (began, network, roster) = (Instant::now(), handle.clone(), Roster::new(windows));
+        let remote = Arc::new(Self { bus, service, listed, clock, began, network, roster, state, uploaded });
         handle.spawn(hear(Arc::downgrade(&remote), Arc::clone(&remote.bus)));
         handle.spawn(tick(Arc::downgrade(&remote)));
         remote
@@ -195,7 +187,18 @@ impl Remote {
 
     /// Returns the workers that were heard lately, by name.
     pub fn workers(&self) -> BTreeMap<String, Known> {
-        lock(&self.state).workers.clone()
+        self.roster.workers()
+    }
+
+    /// Returns the workers that are heard.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Returns the labels that a job needs of its worker. One without a key cannot have secrets.
+    pub(super) fn needs(&self, job: &Job) -> Labels {
+        let needs = job.needs.clone();
+        if job.secrets().is_empty() || !self.lists_workers() { needs } else { needs.with(KEYED) }
     }
 
     /// Returns whether some worker may get secrets.
@@ -208,21 +211,6 @@ impl Remote {
         lock(&self.state).leases.counts()
     }
 
-    /// Returns what an attempt waits for, if no worker that was heard can run it.
-    fn missing(&self, needs: &Labels) -> Option<String> {
-        let state = lock(&self.state);
-        let mut fit = state.workers.values().filter(|known| known.protocol == PROTOCOL && known.labels.have(needs));
-        match (fit.next(), needs.iter().find(|label| *label == KEYED), needs.is_empty()) {
-            (Some(_), ..) => None,
-            (None, Some(_), _) => Some(format!(
-                "waits for a worker with the labels `{needs}`, because the job has secrets: none is on the bus; \
-                 `jobcontrol worker key` makes a key"
-            )),
-            (None, None, true) => Some("waits for a worker: none is on the bus".to_owned()),
-            (None, None, false) => Some(format!("waits for a worker with the labels `{needs}`: none is on the bus")),
-        }
-    }
-
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
@@ -230,7 +218,7 @@ impl Remote {
     /// Runs an attempt on a worker, and returns how it ended.
     pub(super) async fn call(&self, mut attempt: Attempt<'_>) -> Called {
         let (key, mut cancel, until) = (attempt.key, attempt.cancel.clone(), attempt.until);
-        let _listed = Listed(self, key);
+        let _listed = Listed(self, key, attempt.needs.clone());
         let (feed, fed) = mpsc::unbounded_channel();
         let args = Value::List(std::mem::take(&mut attempt.args));
         let work = async {
@@ -346,7 +334,7 @@ impl Remote {
                 next = fed.recv() => next,
                 () = deadline::reached(alone) => {
                     alone = None;
-                    if let Some(message) = self.missing(&attempt.needs) {
+                    if let Some(message) = self.roster.missing(&attempt.needs) {
                         self.note(attempt, Level::Warning, message).await;
                     }
                     continue;
@@ -359,7 +347,7 @@ impl Remote {
             match next {
                 Some(Fed::Granted(worker)) => {
                     (late, alone) = (Instant::now().checked_add(attempt.limits.timeout + LATE), None);
-                    self.note(attempt, Level::Info, format!("runs on the worker `{worker}`")).await;
+                    attempt.sink.assigned(attempt.guard.clone(), worker).await;
                 }
                 Some(Fed::OfferAgain) => {
                     late = None;
@@ -413,7 +401,8 @@ impl Remote {
             _ => None,
         };
         // One that is handed back is offered again, and goes on being followed.
-        let outcome = end.how.outcome(value.as_deref())?;
+        let large = value.as_ref().is_some_and(|value| is_large_packed(value.len()));
+        let outcome = apart_if(large, move || end.how.outcome(value.as_deref())).await?;
         Some(Called { outcome, usage })
     }
 
@@ -487,23 +476,15 @@ impl Remote {
 
     /// Notes a heartbeat, and returns the attempts that its worker should stop.
     fn beat(&self, beat: Beat) -> Vec<AttemptKey> {
-        let Beat { protocol, version, worker, slots, labels, works_on } = beat;
+        let Beat { protocol, version, worker, slots, labels, stops, works_on } = beat;
         let labels = Labels::of(labels);
         let works_on: Vec<_> =
             works_on.into_iter().filter(|address| address.service == self.service).map(|address| address.key).collect();
         let mut state = lock(&self.state);
         let strange = state.leases.heard(&Arc::from(worker.as_str()), &works_on, self.now());
+        drop(state);
         let builds = works_on.iter().filter(|key| !strange.contains(key)).map(|key| key.build).collect();
-        if !state.workers.contains_key(&worker) {
-            match protocol == PROTOCOL {
-                true => tracing::info!(worker, version, slots, labels = labels.to_string(), "a worker is there"),
-                false => {
-                    let (theirs, ours) = (protocol, PROTOCOL);
-                    tracing::warn!(worker, version, theirs, ours, "a worker of another protocol gets no attempts");
-                }
-            }
-        }
-        state.workers.insert(worker, Known { version, protocol, slots, labels, builds, heard: Instant::now() });
+        self.roster.heard(worker, Known { version, protocol, slots, labels, stops, builds, heard: Instant::now() });
         strange
     }
 
@@ -516,13 +497,8 @@ impl Remote {
             };
             state.feed(key, fed);
         }
-        state.workers.retain(|worker, known| {
-            let is_there = known.heard.elapsed() < SILENCE;
-            if !is_there {
-                tracing::warn!(worker, "a worker is not heard any more");
-            }
-            is_there
-        });
+        drop(state);
+        self.roster.look();
     }
 }
 
@@ -565,7 +541,8 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
             Heard::Connection(true) => {
                 let mut state = lock(&remote.state);
                 state.leases.back(remote.now());
-                state.workers.values_mut().for_each(|known| known.heard = Instant::now());
+                drop(state);
+                remote.roster.back();
             }
             Heard::Connection(false) => lock(&remote.state).leases.cut_off(),
             Heard::Beat(beat) => {

@@ -13,7 +13,9 @@ use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::held_size;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::storage::Assign;
 use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
@@ -130,6 +132,13 @@ impl BuildSink {
             let done = self.completion(move |_| EventKind::Progressed(vec![published]));
             self.recorder.send(&self.turn, Write::Progress(self.build_id, report), done).await;
         }
+    }
+
+    /// Submits the name of the worker that runs the attempt.
+    pub(super) async fn assigned(&self, guard: Guard, worker: Arc<str>) {
+        let assign = Write::Assign(Assign { id: self.build_id, guard, worker });
+        // If the attempt is no longer this process's own, its end will say so.
+        self.recorder.send(&self.turn, assign, Box::new(drop)).await;
     }
 
     /// Submits a record of the runner itself to the store.

@@ -1,9 +1,13 @@
-//! What a build waits for before an attempt starts: room in its pool, a slot, memory.
+//! What a build waits for before an attempt starts: a worker that can run it, room in its pool, a
+//! slot, memory.
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use jobcontrol_core::event::EventKind;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
@@ -16,10 +20,12 @@ use jobcontrol_core::value::Value;
 
 use crate::execute::attempts::Running;
 use crate::execute::canceller::cancelled;
+use crate::execute::deadline;
 use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
 use crate::execute::queue::Permit;
+use crate::execute::roster::ALONE;
 
 /// How often a build that waits for a pool looks for room: another process may have made some.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
@@ -30,6 +36,11 @@ impl Running<'_> {
     pub(super) async fn start(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let mut cancel = self.cancel.clone();
         let mut told = None;
+        tokio::select! {
+            biased;
+            () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
+            () = self.wait_for_worker() => {}
+        }
         let Ok(_turn) = self.wait_in_line().await else {
             return Ok(Some(Outcome::Failed(cancelled(&self.by()))));
         };
@@ -56,6 +67,26 @@ impl Running<'_> {
                 started => {
                     started?;
                     return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Waits until some worker could run the attempt. Until then it must not keep others from a
+    /// pool.
+    pub(super) async fn wait_for_worker(&self) {
+        let Some(remote) = &self.parts.remote else { return };
+        let (needs, roster) = (remote.needs(&self.prepared.checked.job), remote.roster());
+        let mut tell = Instant::now().checked_add(ALONE);
+        loop {
+            let changed = roster.changed();
+            let Some(reason) = roster.missing(&needs) else { return };
+            tokio::select! {
+                () = changed => {}
+                () = deadline::reached(tell) => {
+                    tell = None;
+                    self.publish(EventKind::Waits { reason: reason.clone() });
+                    self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", reason)).await;
                 }
             }
         }

@@ -64,9 +64,9 @@ fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
 /// Returns what a build waits for if no pool delays it.
 fn slot(build: &Build, running: &[Build]) -> String {
     match running.iter().filter(|other| other.owner == build.owner).count() {
-        used if used >= SLOTS => format!("a slot: {used} of {SLOTS} of its process are in use"),
-        // Only its process knows what the build needs.
-        used => format!("memory, or its turn: {used} builds of its process are running"),
+        // Only its process knows what the build needs. On workers there may be more slots.
+        used if used >= SLOTS => format!("a slot: {used} builds of its process are running"),
+        used => format!("memory, a worker, or its turn: {used} builds of its process are running"),
     }
 }
 

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::OnceLock;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
-use jobcontrol_core::manifest::BusAddress;
+use jobcontrol_core::manifest::Bus;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
-use jobcontrol_core::value::digest;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
@@ -20,8 +18,6 @@ use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
 
 use crate::bus::carrier::BusError;
-use crate::bus::nats::NatsService;
-use crate::bus::seal::PublicKey;
 use crate::catalog::today::Today;
 use crate::catalog::today::today;
 use crate::catalog::workspace::Workspace;
@@ -32,9 +28,11 @@ use crate::execute::publisher::Publisher;
 use crate::execute::remote::Remote;
 use crate::execute::slots::SLOTS;
 use crate::execute::slots::Slots;
+use crate::execute::windows::Windows;
 use crate::lock::lock;
 use crate::record::process::owner_name;
 use crate::record::recorder::Recorder;
+use crate::service::workers::Workers;
 
 /// Why an engine cannot start.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -92,21 +90,23 @@ impl Engine {
         Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, workers: None, publisher, executor })
     }
 
-    /// Makes an engine whose attempts run on workers, which it reaches over a bus.
+    /// Makes an engine whose attempts run on workers, which it reaches over a bus. Those with
+    /// the listed keys get secrets. A worker of this process is bounded by the workspace.
     ///
     /// # Errors
     ///
     /// Returns an error if threads cannot be started.
-    pub fn with_workers(mut self, address: BusAddress) -> Result<Self, EngineError> {
+    pub fn with_workers(mut self, bus: Bus, listed: Vec<String>, workspace: Workspace) -> Result<Self, EngineError> {
         let network = network_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
-        self.workers = Some(Workers { address, network, remote: OnceLock::new() });
-        self.slots = Slots::new(REMOTE_SLOTS, Arc::clone(self.sandbox.memory()));
+        let windows = Arc::new(Windows::default());
+        self.slots = Slots::of_workers(Arc::clone(&windows), Arc::clone(self.sandbox.memory()));
+        self.workers = Some(Workers::new(bus, listed, workspace, network, windows));
         Ok(self)
     }
 
     /// Returns the attempts that workers run, once the engine makes builds.
     pub fn remote(&self) -> Option<&Arc<Remote>> {
-        self.workers.as_ref()?.remote.get()
+        self.workers.as_ref()?.remote()
     }
 
     /// Returns the threads that guests run on.
@@ -144,7 +144,11 @@ impl Engine {
         storage.claim(&owner)?;
         let (sandbox, recorder) = (Arc::clone(&self.sandbox), Recorder::new(Arc::clone(storage)));
         let (publisher, pools) = (self.publisher.clone(), self.pools.clone());
-        let remote = self.workers.as_ref().map(|workers| workers.reach(&owner, &self.clock)).transpose()?;
+        let remote = self
+            .workers
+            .as_ref()
+            .map(|workers| workers.reach(&owner, &self.sandbox, self.guests(), &self.clock))
+            .transpose()?;
         let executor = Arc::new(Executor::new(sandbox, remote, recorder, owner.into(), publisher, pools)?);
         *made = Some(Arc::clone(&executor));
         Ok(executor)
@@ -176,32 +180,6 @@ impl Engine {
     }
 }
 
-/// How many attempts of one service are offered to workers or run there at once.
-const REMOTE_SLOTS: usize = 4_096;
-
-/// The workers of an engine.
-struct Workers {
-    address: BusAddress,
-    /// Drives the bus. Guests never run here, so messages do not wait for them.
-    network: Runtime,
-    remote: OnceLock<Arc<Remote>>,
-}
-
-impl Workers {
-    /// Connects to the bus as the service that has the lease of `owner`.
-    fn reach(&self, owner: &str, clock: &Arc<dyn Clock>) -> Result<Arc<Remote>, EngineError> {
-        // The name of an owner may hold characters that a subject cannot.
-        let service = digest(owner.as_bytes())[..16].to_owned();
-        let listed: Result<BTreeMap<_, _>, String> =
-            self.address.workers.iter().map(|key| Ok((key.clone(), PublicKey::parse(key)?))).collect();
-        let listed =
-            listed.map_err(|reason: String| BusError::Refused(format!("`workers` of jobcontrol.yaml: {reason}")))?;
-        let bus = self.network.block_on(NatsService::connect(&self.address, &service))?;
-        let remote = Remote::start(bus, service, listed, Arc::clone(clock), self.network.handle());
-        Ok(Arc::clone(self.remote.get_or_init(|| remote)))
-    }
-}
-
 impl Drop for Engine {
     fn drop(&mut self) {
         if let Some(executor) = lock(&self.executor).take() {
@@ -211,7 +189,7 @@ impl Drop for Engine {
             guests.shutdown_background();
         }
         if let Some(workers) = self.workers.take() {
-            workers.network.shutdown_background();
+            workers.shut_down();
         }
     }
 }

@@ -15,6 +15,8 @@
 //! - `systemd`: communication with systemd
 //! - `journal`: writes what happens to builds into the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
+//! - `workers`: how an engine reaches its workers; `worker`: takes attempts and runs them;
+//!   `worker_attempt`: one of them; `report_sink`: what it says until it is reported
 //! - `hub`: all events in one order for watchers; `feed`: the source of these events; `told`: an
 //!   event with its number; `onlooker`: the events that wait for one watcher
 //! - `follower`: reads from the store what happened to builds
@@ -46,3 +48,4 @@ mod wake;
 mod webhook;
 pub mod worker;
 mod worker_attempt;
+pub mod workers;

@@ -238,6 +238,10 @@ impl Driver {
                 Vec::new()
             }
             Input::Told(Note::Stop(address)) => self.hands.stop(address),
+            Input::Told(Note::Greet) => {
+                self.beat();
+                Vec::new()
+            }
             Input::Tick => {
                 self.beat();
                 self.hand_back_if_late();
@@ -245,6 +249,7 @@ impl Driver {
             }
             Input::Stop(grace) => {
                 self.stops_at = Instant::now().checked_add(grace);
+                self.beat();
                 Vec::new()
             }
         };
@@ -393,6 +398,7 @@ impl Driver {
             worker: self.name.to_string(),
             slots: self.slots,
             labels: self.labels.iter().map(str::to_owned).collect(),
+            stops: self.stops_at.is_some(),
             works_on: self.hands.works_on(),
         };
         let bus = Arc::clone(&self.shared.bus);

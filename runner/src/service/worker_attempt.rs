@@ -41,6 +41,8 @@ use crate::bus::wire::Said;
 use crate::catalog::grants::grant_without_secrets;
 use crate::catalog::plugins::kept_plugin;
 use crate::catalog::workspace::Workspace;
+use crate::execute::large::apart_if;
+use crate::execute::large::is_large;
 use crate::lock::lock;
 use crate::service::report_sink::ReportSink;
 
@@ -233,7 +235,8 @@ impl Shared {
 
     /// Returns the end of an attempt. A value that is too large for a message becomes an object.
     async fn end(&self, outcome: Outcome, usage: Usage, object: String) -> End {
-        let mut end = End::of(outcome, usage);
+        let large = matches!(&outcome, Outcome::Returned(Some(value)) if is_large([value]));
+        let mut end = apart_if(large, move || End::of(outcome, usage)).await;
         if let How::Returned(Some(Body::Here(bytes))) = &end.how
             && bytes.len() > self.bus.value_limit()
         {

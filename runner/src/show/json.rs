@@ -101,6 +101,10 @@ struct AttemptJson<'a> {
     start_time: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     end_time: Option<Timestamp>,
+    /// The worker that ran it; left out if the service itself did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    worker: Option<&'a str>,
     #[schema(value_type = Option<Failed>)]
     exception: Option<FailureJson<'a>>,
     #[schema(value_type = Vec<Framed>)]
@@ -114,6 +118,7 @@ impl<'a> AttemptJson<'a> {
             attempt: attempt.number,
             start_time: attempt.start_time,
             end_time: attempt.end_time,
+            worker: attempt.worker.as_deref(),
             exception: failure.map(FailureJson),
             exception_tb: failure.map(|failure| failure.frames.as_slice()).unwrap_or_default(),
         }
@@ -199,6 +204,10 @@ struct StateJson<'a> {
     success: bool,
     skipped: bool,
     attempt: u32,
+    /// The worker of the newest attempt; left out if the service itself runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    worker: Option<&'a str>,
     #[schema(value_type = Option<String>, format = DateTime)]
     retry_time: Option<Timestamp>,
     cancel: Option<&'a str>,
@@ -252,6 +261,7 @@ impl<'a> StateJson<'a> {
             success: build.success,
             skipped: build.skipped,
             attempt: build.attempt,
+            worker: build.worker.as_deref(),
             retry_time: build.retry_time,
             cancel: build.cancel.as_deref(),
             deleting: build.deleting,

@@ -1,6 +1,12 @@
-//! `bus` of `jobcontrol.yaml`: where the broker of services and workers is, and how to sign in.
+//! `bus` of `jobcontrol.yaml`: what carries attempts to workers, where the broker is, and how to
+//! sign in.
 
 use crate::diagnostic::Code;
+use crate::labels::KEYED;
+use crate::labels::Labels;
+use crate::labels::MOST;
+use crate::labels::RULE;
+use crate::labels::valid_label;
 use crate::yaml::fields::Fields;
 
 /// Every key of the bus.
@@ -17,8 +23,53 @@ pub struct BusAddress {
     pub nkey: Option<String>,
     /// Certificates of authorities to trust, in PEM, instead of the system's.
     pub ca: Option<String>,
-    /// The public keys of workers that get jobs with secrets.
-    pub workers: Vec<String>,
+}
+
+/// What carries attempts to workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// A broker, which workers on any machine reach.
+    Nats(BusAddress),
+    /// The memory of the service, for one worker of its own, which has these labels.
+    Local(Labels),
+}
+
+/// The address of [`Bus::Local`], before its labels.
+const LOCAL: &str = "local";
+
+impl Bus {
+    /// Reads `nats://HOST:PORT[,HOST:PORT..]`, or `local[:LABEL,..]`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the part which is neither.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let labels = match text.strip_prefix(LOCAL) {
+            Some("") => "",
+            Some(rest) if rest.starts_with(':') && !rest.starts_with("://") => &rest[1..],
+            _ => return BusAddress::parse(text).map(Self::Nats),
+        };
+        let labels: Vec<_> = labels.split(',').filter(|label| !label.is_empty()).collect();
+        match labels.iter().find(|label| !valid_label(label) || **label == KEYED) {
+            Some(label) => Err(format!("`{label}` cannot be a label of the worker: {RULE}")),
+            None if labels.len() > MOST => Err(format!("a worker has at most {MOST} labels")),
+            None => Ok(Self::Local(Labels::of(labels.into_iter().map(str::to_owned)))),
+        }
+    }
+
+    /// Returns the broker.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none, since the bus is inside the service.
+    pub fn broker(self) -> Result<BusAddress, String> {
+        match self {
+            Self::Nats(address) => Ok(address),
+            Self::Local(_) => Err(format!(
+                "the bus `{LOCAL}` is inside the service, which has its own worker; others need `nats://HOST:{PORT}`"
+            )),
+        }
+    }
 }
 
 /// The port of NATS.
@@ -46,7 +97,7 @@ impl BusAddress {
 }
 
 /// Takes `bus`.
-pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<BusAddress> {
+pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<Bus> {
     let (_, node) = fields.take("bus")?;
     let whole = node.span;
     let mut inner = Fields::new(fields.source, fields.problems, node, "`bus`")?;
@@ -57,9 +108,9 @@ pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<BusAddress> {
         let help = Some("remove one of them".to_owned());
         inner.report(Code::InvalidBus, whole, "`credentials` and `nkey` cannot be combined".to_owned(), help);
     }
-    let address = match url {
-        Some((text, span)) => match BusAddress::parse(&text) {
-            Ok(address) => Some(address),
+    let bus = match url {
+        Some((text, span)) => match Bus::parse(&text) {
+            Ok(bus) => Some(bus),
             Err(reason) => {
                 inner.report(Code::InvalidBus, span, reason, None);
                 None
@@ -73,7 +124,10 @@ pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<BusAddress> {
         }
     };
     inner.finish(KEYS, &[]);
-    Some(BusAddress { credentials, nkey, ca, ..address? })
+    Some(match bus? {
+        Bus::Nats(address) => Bus::Nats(BusAddress { credentials, nkey, ca, ..address }),
+        local @ Bus::Local(_) => local,
+    })
 }
 
 /// Takes `workers`: the public keys of workers.
@@ -123,5 +177,18 @@ mod tests {
         }
         let address = BusAddress::parse("nats://user:secret@a:1,b").unwrap();
         assert_eq!(address.shown(), "nats://a:1,nats://b:4222");
+    }
+
+    #[test]
+    fn a_bus_inside_the_service_has_labels() {
+        let labels = |all: &[&str]| Ok(Bus::Local(Labels::of(all.iter().map(|&label| label.to_owned()))));
+        assert_eq!(Bus::parse("local"), labels(&[]));
+        assert_eq!(Bus::parse("local:gpu,linux"), labels(&["gpu", "linux"]));
+        for wrong in ["local:GPU", "local:has-key", "local:a,b,c,d,e,f,g,h,i"] {
+            assert!(Bus::parse(wrong).is_err(), "{wrong}");
+        }
+        // A machine may have this name.
+        assert!(matches!(Bus::parse("nats://local:4222"), Ok(Bus::Nats(_))));
+        assert!(matches!(Bus::parse("localhost"), Ok(Bus::Nats(_))));
     }
 }

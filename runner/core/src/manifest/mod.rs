@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod unread;
 
+pub use bus::Bus;
 pub use bus::BusAddress;
 pub use ceiling::Ceiling;
 pub use ceiling::Timeouts;

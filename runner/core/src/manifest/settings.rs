@@ -29,7 +29,7 @@ use crate::yaml::node;
 use crate::yaml::quantity::duration;
 use crate::yaml::quantity::number;
 
-use super::bus::BusAddress;
+use super::bus::Bus;
 use super::bus::read_bus;
 use super::bus::read_workers;
 use super::ceiling::Ceiling;
@@ -107,7 +107,7 @@ pub struct Settings {
     /// Where clients reach a service; key `server`.
     pub server: Server,
     /// The bus that a service gives builds to, and that a worker takes them from; key `bus`.
-    pub bus: Option<BusAddress>,
+    pub bus: Option<Bus>,
     /// The public keys of workers that get jobs with secrets; key `workers`.
     pub workers: Vec<String>,
     /// When a service prunes the store; keys `retention.at` and `retention.timezone`.
@@ -314,7 +314,7 @@ bus: { url: 'tls://a,b:1', credentials: bus.creds }
         assert_eq!(settings.server.listen.as_deref(), Some("unix:run/socket"));
         assert_eq!(settings.server.tls_key.as_deref(), Some("key.pem"));
         assert!(settings.server.behind_proxy.is_some_and(|address| address.is_loopback()));
-        let bus = settings.bus.unwrap();
+        let Some(Bus::Nats(bus)) = settings.bus else { panic!("a broker") };
         assert_eq!(
             (bus.servers, bus.credentials.as_deref()),
             (vec!["tls://a:4222".into(), "nats://b:1".into()], Some("bus.creds"))

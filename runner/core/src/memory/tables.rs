@@ -17,6 +17,7 @@ use crate::request::RunRequest;
 use crate::run::Requester;
 use crate::run::Run;
 use crate::run::RunStatus;
+use crate::storage::Assign;
 use crate::storage::EndRun;
 use crate::storage::FinishBuild;
 use crate::storage::Guard;
@@ -71,6 +72,8 @@ pub(super) struct Row {
     /// The ended attempts that were followed by another one.
     pub(super) ended: Vec<Attempt>,
     pub(super) owner: Option<Arc<str>>,
+    /// The worker that runs the newest attempt.
+    pub(super) worker: Option<Arc<str>>,
     pub(super) due: Option<Timestamp>,
     pub(super) cancel: Option<Arc<str>>,
     pub(super) deleting: bool,
@@ -115,6 +118,7 @@ impl Tables {
             Write::RevokeToken(id, time) => self.kept.revoke_token(id, time),
             Write::CreateBuild(new) => self.create(new),
             Write::StartBuild(start) => self.start(start),
+            Write::Assign(assign) => self.assign(assign),
             Write::RetryBuild(retry) => self.retry(retry),
             Write::CancelBuild(id, by) => self.cancel(id, by),
             Write::FinishBuild(finish) => self.finish(finish),
@@ -191,6 +195,7 @@ impl Tables {
             attempt: 0,
             ended: Vec::new(),
             owner: new.owner.clone(),
+            worker: None,
             due: None,
             cancel: None,
             deleting: false,
@@ -398,8 +403,18 @@ impl Tables {
         row.attempt += 1;
         row.first.get_or_insert(start.time);
         row.owner.clone_from(&start.owner);
+        row.worker = None;
         row.due = None;
         row.start = Some(start);
+        Ok(0)
+    }
+
+    fn assign(&mut self, assign: Assign) -> Result<u64> {
+        let row = self.builds.get_mut(&assign.id).ok_or(StorageError::NotFound(assign.id))?;
+        if !row.is_of(&assign.guard) {
+            return Err(StorageError::Stale(assign.id));
+        }
+        row.worker = Some(assign.worker);
         Ok(0)
     }
 
@@ -415,7 +430,8 @@ impl Tables {
         if let Some(start) = row.start.as_ref().filter(|_| !known) {
             let failure = unpack_whole(&retry.exception);
             let (number, start_time) = (row.attempt, start.time);
-            row.ended.push(Attempt { number, start_time, end_time: Some(retry.time), failure: Some(failure) });
+            let worker = row.worker.as_ref().map(|worker| worker.to_string());
+            row.ended.push(Attempt { number, start_time, end_time: Some(retry.time), worker, failure: Some(failure) });
         }
         row.use_more(retry.usage);
         row.owner = Some(retry.owner);
@@ -477,6 +493,7 @@ impl Row {
             exception: failure.map(|failure| unpack_failure(&failure.exception)),
             exception_tb: failure.and_then(|f| f.exception_tb.as_deref()).map(unpack_frames).unwrap_or_default(),
             owner: self.owner.as_ref().map(|owner| owner.to_string()),
+            worker: self.worker.as_ref().map(|worker| worker.to_string()),
             attempt: self.attempt,
             attempt_time: start.map(|start| start.time),
             retry_time: self.due,

@@ -58,6 +58,7 @@ pub use service::NewReload;
 pub use service::ReloadRow;
 pub use service::ScheduleState;
 pub use service::Tried;
+pub use write::Assign;
 pub use write::EndRun;
 pub use write::FinishBuild;
 pub use write::Guard;

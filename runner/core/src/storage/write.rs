@@ -48,6 +48,8 @@ pub enum Write {
     CreateBuild(NewBuild),
     /// Starts an attempt.
     StartBuild(StartBuild),
+    /// Records which worker runs an attempt.
+    Assign(Assign),
     /// Ends an attempt that another one is to follow.
     RetryBuild(RetryBuild),
     /// Ends a build.
@@ -216,6 +218,17 @@ pub struct Guard {
     pub owner: Option<Arc<str>>,
     /// The newest attempt; 0 for a build that has not started.
     pub attempt: u32,
+}
+
+/// The worker that runs an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assign {
+    /// The build.
+    pub id: u64,
+    /// The attempt and its owner.
+    pub guard: Guard,
+    /// The name of the worker.
+    pub worker: Arc<str>,
 }
 
 /// The end of an attempt that another one is to follow. An attempt that has already ended is left

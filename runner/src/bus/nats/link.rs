@@ -34,6 +34,8 @@ use crate::bus::wire::encode;
 
 pub(super) const OFFERS: &str = "jobcontrol-offers";
 pub(super) const REPORTS: &str = "jobcontrol-reports";
+/// Where a service says that it has come.
+pub(super) const GREET: &str = "jobcontrol.greet";
 const OBJECTS: &str = "jobcontrol-objects";
 
 /// The first version of the server with all that is used here.

@@ -22,6 +22,7 @@ use jobcontrol_core::labels::Labels;
 use jobcontrol_core::manifest::BusAddress;
 
 use super::link::AGAIN;
+use super::link::GREET;
 use super::link::Link;
 use super::link::OFFERS;
 use super::link::REPORTS;
@@ -88,6 +89,7 @@ impl NatsService {
         let consumer = stream.create_consumer(config).await.map_err(|e| failed(&e))?;
         // Until the broker knows the subscriptions, claims would find nobody.
         link.client.flush().await.map_err(|e| failed(&e))?;
+        link.send(GREET.to_owned(), &Note::Greet).await?;
         tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
         tokio::spawn(hear_beats(beats, hear.clone()));
         tokio::spawn(hear_reports(consumer, hear));

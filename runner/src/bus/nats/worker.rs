@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 
+use async_nats::Subscriber;
 use async_nats::jetstream;
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
@@ -15,12 +16,15 @@ use futures_util::StreamExt;
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::stream::Select;
+use futures_util::stream::select;
 use tokio::sync::Mutex;
 
 use jobcontrol_core::labels::Labels;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::remote::AttemptKey;
 
+use super::link::GREET;
 use super::link::Link;
 use super::link::OFFERS;
 use super::link::offers_for;
@@ -62,7 +66,7 @@ pub struct NatsWorker {
     labels: Labels,
     /// Where offers come from: one consumer for each set of labels that this worker has.
     offers: std::sync::Mutex<BTreeMap<Labels, PullConsumer>>,
-    told: Mutex<async_nats::Subscriber>,
+    told: Mutex<Select<Subscriber, Subscriber>>,
 }
 
 impl NatsWorker {
@@ -83,9 +87,10 @@ impl NatsWorker {
         let none = Labels::default();
         let any = stream.get_or_create_consumer(&none.name(), offers_for(&none)).await.map_err(|e| failed(&e))?;
         let told = link.client.subscribe(format!("jobcontrol.note.{worker}")).await.map_err(|e| failed(&e))?;
+        let greeted = link.client.subscribe(GREET).await.map_err(|e| failed(&e))?;
         link.client.flush().await.map_err(|e| failed(&e))?;
         let offers = std::sync::Mutex::new(BTreeMap::from([(none, any)]));
-        let end = Arc::new(Self { link, labels, offers, told: told.into() });
+        let end = Arc::new(Self { link, labels, offers, told: select(told, greeted).into() });
         if !end.labels.is_empty() {
             end.look(&stream).await;
             tokio::spawn(look_again(Arc::downgrade(&end), stream));

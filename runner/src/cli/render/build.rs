@@ -139,6 +139,7 @@ fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
     if build.attempt > 1 || build.retry_time.is_some() {
         row("attempt", &format!("{} of {}", build.attempt, build.max_attempts()));
     }
+    row("worker", &build.worker.as_deref().map(one_line).unwrap_or_default());
     row(
         "next",
         &build.retry_time.map(|due| format!("attempt {} at {}", build.attempt + 1, local(due))).unwrap_or_default(),
@@ -184,12 +185,18 @@ fn used(build: &Build, usage: Usage) -> String {
 }
 
 fn attempts_table(attempts: &[Attempt], now: Timestamp) -> Page {
+    let has_workers = attempts.iter().any(|attempt| attempt.worker.is_some());
     let row = |attempt: &Attempt| {
         let took = attempt.end_time.unwrap_or(now).since(attempt.start_time);
         let failure = attempt.failure.as_ref().map(failure_line).unwrap_or_default();
-        vec![attempt.number.to_string(), local(attempt.start_time), show_took(took), failure]
+        let worker = has_workers.then(|| one_line(attempt.worker.as_deref().unwrap_or_default()));
+        let mut cells = vec![attempt.number.to_string(), local(attempt.start_time), show_took(took)];
+        cells.extend(worker.into_iter().chain([failure]));
+        cells
     };
-    table(&["ATTEMPT", "STARTED", "TOOK", "FAILURE"], attempts.iter().map(row).collect())
+    let mut names = vec!["ATTEMPT", "STARTED", "TOOK"];
+    names.extend(has_workers.then_some("WORKER").into_iter().chain(["FAILURE"]));
+    table(&names, attempts.iter().map(row).collect())
 }
 
 fn section(page: &mut Page, name: &str, body: &Page) {
@@ -295,6 +302,7 @@ mod tests {
             exception: None,
             exception_tb: Vec::new(),
             owner: None,
+            worker: None,
             attempt: 1,
             attempt_time: None,
             retry_time: None,

@@ -1,6 +1,7 @@
 //! The store in one SQLite file. Readers have their own connections, and one writer commits
 //! together what waits together.
 
+mod assigned;
 mod builds;
 mod histories;
 mod kept;
@@ -412,7 +413,8 @@ impl Storage for SqliteStorage {
     }
 
     fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>> {
-        let sql = "SELECT number, start_time, end_time, exception, exception_tb FROM attempt WHERE build_id = ?1
+        let sql =
+            "SELECT number, start_time, end_time, exception, exception_tb, worker FROM attempt WHERE build_id = ?1
              ORDER BY number";
         let id = i64::try_from(id).unwrap_or(i64::MAX);
         self.read(|db| db.prepare_cached(sql)?.query_map([id], rows::attempt)?.collect())

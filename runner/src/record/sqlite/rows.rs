@@ -36,6 +36,7 @@ use rusqlite::params;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use super::assigned;
 use super::leases::Leases;
 use super::pools;
 use super::runs;
@@ -43,9 +44,11 @@ use super::services;
 use super::sharing;
 use super::sql::Result;
 use super::sql::RowError;
+use super::sql::changed;
 use super::sql::matching;
 use super::sql::number;
 use super::sql::possible;
+use super::sql::unless_stale;
 use super::tokens;
 use super::traffic;
 
@@ -67,6 +70,7 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::RevokeToken(id, time) => tokens::revoke(db, *id, *time),
         Write::CreateBuild(new) => create(db, leases, new),
         Write::StartBuild(start) => start_build(db, leases, start),
+        Write::Assign(assign) => assigned::assign(db, assign),
         Write::RetryBuild(retry) => retry_build(db, retry),
         Write::FinishBuild(finish) => finish_build(db, finish),
         Write::Traceback(traceback) => trace(db, traceback),
@@ -133,10 +137,6 @@ fn usable(db: &Connection, pins: &[Pin]) -> std::result::Result<(), RowError> {
 pub(super) const USERS: &str = "SELECT pin.build FROM pin WHERE pin.used = ?1
      AND EXISTS (SELECT 1 FROM build WHERE build.id = pin.build AND finished = 0) ORDER BY pin.build";
 
-fn changed(rows: usize, id: u64) -> Result {
-    if rows == 0 { Err(RowError::Answer(StorageError::NotFound(id))) } else { Ok(0) }
-}
-
 /// Reports a reference to a missing build as the caller's mistake, not as the store's.
 fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
     match result {
@@ -192,19 +192,6 @@ fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
     Ok(u64::try_from(id).unwrap_or(0))
 }
 
-/// Returns `Stale` if nothing was changed although the build exists. It is not in the expected
-/// state.
-fn unless_stale(db: &Connection, rows: usize, id: u64) -> Result {
-    if rows == 0 {
-        let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1)";
-        let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
-        if known {
-            return Err(RowError::Answer(StorageError::Stale(id)));
-        }
-    }
-    changed(rows, id)
-}
-
 fn start_build(db: &Connection, leases: &Leases, start: &StartBuild) -> Result {
     let id = possible(start.id)?;
     if let Some(size) = start.pool_size {
@@ -214,7 +201,7 @@ fn start_build(db: &Connection, leases: &Leases, start: &StartBuild) -> Result {
     let rows = db
         .prepare_cached(
             "UPDATE build SET started = 1, start_time = coalesce(start_time, ?2), owner = ?3, attempt = attempt + 1,
-                 attempt_time = iif(started, ?2, NULL), retry_time = NULL
+                 attempt_time = iif(started, ?2, NULL), retry_time = NULL, worker = NULL
              WHERE id = ?1 AND (?4 = 0 OR (owner IS ?5 AND attempt = ?6 AND finished = 0))",
         )?
         .execute(params![id, start.time.0, start.owner, guarded, owner, attempt])?;
@@ -229,8 +216,8 @@ fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
     let Guard { owner, attempt } = &retry.guard;
     let PackedFailure { kind, message, exception, exception_tb } = &retry.exception;
     let ended = "INSERT INTO attempt (build_id, number, start_time, end_time, exception, exception_tb, failure_kind,
-             failure_message)
-         SELECT id, attempt, coalesce(attempt_time, start_time), ?4, ?5, ?6, ?7, ?8 FROM build
+             failure_message, worker)
+         SELECT id, attempt, coalesce(attempt_time, start_time), ?4, ?5, ?6, ?7, ?8, worker FROM build
          WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0 AND started = 1 ON CONFLICT DO NOTHING";
     let failed = params![id, owner, attempt, retry.time.0, exception, exception_tb, kind, message];
     db.prepare_cached(ended)?.execute(failed)?;
@@ -395,7 +382,7 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
-     http_requests, http_sent, http_received, edited";
+     http_requests, http_sent, http_received, edited, worker";
 
 /// The same without return value and traceback, which can be large. Of the failure, it has only
 /// what lists show.
@@ -404,7 +391,7 @@ pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, start
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
-     http_requests, http_sent, http_received, edited";
+     http_requests, http_sent, http_received, edited, worker";
 
 /// Reads a row of [`BUILD`] or of [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
@@ -440,6 +427,7 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
         success: row.get(7)?,
         skipped: row.get(8)?,
         owner: row.get(9)?,
+        worker: row.get(36)?,
         attempt: row.get(10)?,
         plugin: row.get(11)?,
         retval_digest: row.get(12)?,
@@ -471,14 +459,15 @@ fn pins(json: Option<&str>) -> Vec<Pin> {
     pins.into_iter().map(|(job, build, retval_digest)| Pin { job, build, retval_digest }).collect()
 }
 
-/// Reads a row of `attempt`: number, start_time, end_time, exception, exception_tb.
+/// Reads a row of `attempt`: number, start_time, end_time, exception, exception_tb, worker.
 pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let mut failure = row.get::<_, Option<Vec<u8>>>(3)?.map(|bytes| unpack_failure(&bytes));
     if let (Some(failure), Some(tb)) = (&mut failure, row.get::<_, Option<Vec<u8>>>(4)?) {
         failure.frames = unpack_frames(&tb);
     }
     let end_time = Some(Timestamp(row.get(2)?));
-    Ok(Attempt { number: row.get(0)?, start_time: Timestamp(row.get(1)?), end_time, failure })
+    let start_time = Timestamp(row.get(1)?);
+    Ok(Attempt { number: row.get(0)?, start_time, end_time, worker: row.get(5)?, failure })
 }
 
 /// The columns that [`record`] reads, in its order.

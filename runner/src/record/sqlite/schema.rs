@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
+use super::assigned;
 use super::traffic;
 use super::v3;
 use super::v5;
@@ -165,6 +166,7 @@ const STEPS: &[Step] = &[
     |db, _| db.execute_batch(traffic::V4),
     |db, _| db.execute_batch(v5::V5),
     v6::up,
+    |db, _| db.execute_batch(assigned::V7),
 ];
 
 /// The version that this program reads and writes.

@@ -1,6 +1,7 @@
 //! What all statements share: ids as SQLite values, conditions, and errors.
 
 use jobcontrol_core::storage::StorageError;
+use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 
 /// Why a change failed: the store's own error, or SQLite's.
@@ -39,4 +40,22 @@ pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (Stri
     }
     let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
     (conditions, values)
+}
+
+/// Returns `NotFound` if nothing was changed.
+pub(super) fn changed(rows: usize, id: u64) -> Result {
+    if rows == 0 { Err(RowError::Answer(StorageError::NotFound(id))) } else { Ok(0) }
+}
+
+/// Returns `Stale` if nothing was changed although the build exists. It is not in the expected
+/// state.
+pub(super) fn unless_stale(db: &Connection, rows: usize, id: u64) -> Result {
+    if rows == 0 {
+        let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1)";
+        let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
+        if known {
+            return Err(RowError::Answer(StorageError::Stale(id)));
+        }
+    }
+    changed(rows, id)
 }

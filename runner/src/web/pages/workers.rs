@@ -43,6 +43,7 @@ struct Remote {
     labels: String,
     /// Why it gets no attempts.
     refused: Option<String>,
+    stops: bool,
     builds: Vec<u64>,
     heard: u64,
 }
@@ -113,6 +114,7 @@ fn workers(look: &Look<'_>) -> Option<Vec<Remote>> {
             labels: line(&known.labels.to_string()),
             refused: (known.protocol != PROTOCOL)
                 .then(|| format!("version {} of the protocol, not {PROTOCOL}", known.protocol)),
+            stops: known.stops,
             builds: known.builds,
             heard: known.heard.elapsed().as_secs(),
         }
