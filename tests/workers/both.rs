@@ -116,6 +116,7 @@ fn a_job_waits_in_the_store_for_a_worker_with_its_labels(mut on: On) {
     built(&folder, &served, "tpu", 2, "CREATED");
     let reason = "waits for a worker with the labels `tpu`: none is on the bus";
     served.get_until("/api/v1/builds/2/log", |log| log.to_string().contains(reason));
+    folder.run(&["build", "show", "2"]).code(0).tells("a worker with the labels `tpu`");
     folder.run(&["build", "cancel", "2"]).code(0);
     let build = ended(&served, 2, "FAILED");
     assert_eq!((&build["attempt"], &build["exception"]["kind"]), (&json!(0), &json!("cancelled")), "{build:#}");

@@ -181,6 +181,7 @@ async fn a_heartbeat_reaches_the_service(bus: &Bus) {
         slots: 2,
         labels: vec!["gpu".to_owned()],
         stops: true,
+        public: Some("age1".to_owned()),
         works_on: vec![address(1)],
     };
     worker.beat(&beat).await.unwrap();

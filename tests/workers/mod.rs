@@ -14,6 +14,7 @@ mod labels;
 mod sealed;
 mod signed;
 
+use jiff::Timestamp;
 use jobcontrol::bus::wire::Beat;
 use jobcontrol::bus::wire::PROTOCOL;
 use jobcontrol::bus::wire::encode;
@@ -170,6 +171,29 @@ fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
 
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_that_is_stopping_says_so_and_is_offered_nothing() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let first = AtWork::start(&broker, 2);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    first.serving.record("attempt started");
+    first.signal(Signal::TERM);
+    first.serving.record("stopping: no more attempts are taken");
+    let workers = folder.json(&["workers", "--bus", &broker.url()]);
+    assert_eq!((&workers[0]["stops"], &workers[0]["attempts"]), (&json!(true), &json!(1)), "{workers:#}");
+    let page = String::from_utf8(served.send("GET", "/workers", &["Accept: text/html"], "").body).unwrap();
+    assert!(page.contains("It is stopping, and takes no more builds."), "{page}");
+    built(&folder, &served, "six", 2, "CREATED");
+    let _second = AtWork::start(&broker, 1);
+    ended(&served, 2, "SUCCESSFUL");
+    folder.run(&["build", "cancel", "1"]).code(0);
+    assert_eq!(ended(&served, 1, "FAILED")["attempt"], 1);
+    first.serving.record("stopped");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
     let broker = Broker::start();
     let job =
@@ -186,6 +210,38 @@ fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
     folder.run(&["build", "cancel", "1"]).code(0);
     let ends: Vec<_> = [3, 4, 2].map(|id| ended(&served, id, "SUCCESSFUL")["start_time"].to_string()).into();
     assert!(ends.is_sorted(), "{ends:?}");
+}
+
+/// The retry queues for the slot, and the other build of the pool has the turn for the pool: neither
+/// may wait for what the other has.
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_retry_and_a_build_of_its_pool_do_not_wait_for_each_other() {
+    let broker = Broker::start();
+    let pool = "pool: db";
+    let jobs = format!(
+        "jobs:
+  - {{ id: again, function: attempts:flaky, args: [2], {pool}, retry: {{ attempts: 2, initial: 100ms }} }}
+  - {{ id: other, function: divide:divide, args: [4, 2], {pool} }}
+"
+    );
+    let folder = folder().file("jobs/pools.yaml", jobs).file("jobcontrol.yaml", "pools: { db: 1 }\n");
+    let served = serve(&folder, &broker);
+    let worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    worker.serving.record("attempt started");
+    built(&folder, &served, "again", 2, "CREATED");
+    built(&folder, &served, "spins", 3, "CREATED");
+    folder.run(&["build", "cancel", "1"]).code(0);
+    served.get_until("/api/v1/builds/2", |build| build["retry_time"] != Value::Null);
+    ended(&served, 3, "RUNNING");
+    built(&folder, &served, "other", 4, "CREATED");
+    let due =
+        |build: &Value| build["retry_time"].as_str().is_some_and(|due| due < Timestamp::now().to_string().as_str());
+    served.get_until("/api/v1/builds/2", due);
+    folder.run(&["build", "cancel", "3"]).code(0);
+    ended(&served, 4, "SUCCESSFUL");
+    assert_eq!(ended(&served, 2, "SUCCESSFUL")["attempt"], 2);
 }
 
 #[test]
@@ -217,6 +273,7 @@ fn a_worker_of_another_protocol_is_named_with_both_versions() {
         slots: 1,
         labels: Vec::new(),
         stops: false,
+        public: None,
         works_on: Vec::new(),
     };
     broker.publish("jobcontrol.beat", &encode(&beat).unwrap());

@@ -1,5 +1,10 @@
 //! Secrets of jobs that run on workers.
 
+use jobcontrol::bus::wire::Beat;
+use jobcontrol::bus::wire::PROTOCOL;
+use jobcontrol::bus::wire::encode;
+use jobcontrol_core::labels::KEYED;
+
 use super::broker::Broker;
 use super::built;
 use super::ended;
@@ -53,8 +58,23 @@ fn only_listed_workers_get_secrets() {
     built(&folder, &served, "told", 1, "CREATED");
     let log = "/api/v1/builds/1/log";
     served.get_until(log, |log| log.to_string().contains("because the job has secrets: none is on the bus"));
-    // A worker with another key gives it back.
+    // A worker with another key is offered nothing.
     let refused = work(&other, &broker, &["--key", "worker.key"]);
+    let page = String::from_utf8(served.send("GET", "/workers", &["Accept: text/html"], "").body).unwrap();
+    assert!(page.contains("Its key is not listed in <code>workers:</code>"), "{page}");
+    assert_eq!(served.get("/api/v1/builds/1")["status"], "CREATED");
+    // If one that could have it seems to be there, it may get the offer, and gives it back.
+    let beat = Beat {
+        protocol: PROTOCOL,
+        version: String::new(),
+        worker: "silent".to_owned(),
+        slots: 1,
+        labels: vec![KEYED.to_owned()],
+        stops: false,
+        public: Some(listed_key),
+        works_on: Vec::new(),
+    };
+    broker.publish("jobcontrol.beat", &encode(&beat).unwrap());
     refused.record("the service does not list this worker's key, and so sends it no secrets");
     refused.stop();
     let sealed = work(&listed, &broker, &["--key", "worker.key", "--label", "gpu"]);

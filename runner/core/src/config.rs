@@ -11,6 +11,7 @@ use crate::grants::Grants;
 use crate::job::FunctionRef;
 use crate::job::Job;
 use crate::job::Place;
+use crate::labels::Labels;
 use crate::manifest::ceiling::Ceiling;
 use crate::manifest::keys::KEYS;
 use crate::manifest::keys::arguments::ARGS;
@@ -23,6 +24,8 @@ use crate::manifest::keys::hooks;
 use crate::manifest::keys::hooks::CLEANUP;
 use crate::manifest::keys::hooks::REPR;
 use crate::manifest::keys::limits::LIMITS;
+use crate::manifest::keys::needs;
+use crate::manifest::keys::needs::NEEDS;
 use crate::manifest::keys::pool;
 use crate::manifest::keys::pool::POOL;
 use crate::manifest::keys::priority;
@@ -143,6 +146,11 @@ pub fn limit(config: &Value, key: &str) -> Option<u64> {
 /// Returns what the build takes from a pool while it runs.
 pub fn pool(config: &Value) -> Option<PoolUse> {
     config.get(POOL.name).and_then(pool::unpack)
+}
+
+/// Returns the labels that a worker must have to run the build.
+pub fn labels(config: &Value) -> Labels {
+    config.get(NEEDS.name).map(needs::unpack).unwrap_or_default()
 }
 
 /// Returns the priority. Of several waiting builds, those with the larger number start first.

@@ -62,7 +62,7 @@ pub trait ServiceEnd: Send + Sync {
     /// Keeps an object for workers. Returns once the broker has it.
     fn keep<'a>(&'a self, name: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), BusError>>;
 
-    /// Returns whether the broker has an object.
+    /// Returns whether the broker has an object, and keeps it for another day.
     fn has<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, BusError>>;
 
     /// Returns an object that a worker has kept.

@@ -117,6 +117,8 @@ fn gone() -> BusError {
 
 impl ServiceEnd for LocalService {
     fn offer<'a>(&'a self, offer: &'a Offer) -> BoxFuture<'a, Result<(), BusError>> {
+        // A second offer of an attempt takes the place of the first.
+        lock(&self.shared.offers).retain(|(other, _)| other.address != offer.address);
         self.shared.put(offer.clone(), 0);
         async { Ok(()) }.boxed()
     }

@@ -175,6 +175,9 @@ pub struct Beat {
     /// Whether it is stopping, and takes no more attempts.
     #[serde(default)]
     pub stops: bool,
+    /// Its public key, if it has one.
+    #[serde(default)]
+    pub public: Option<String>,
     /// What it works on, for all services.
     pub works_on: Vec<Address>,
 }

@@ -74,7 +74,7 @@ pub(super) fn list(app: &App, out: &Out, args: &WorkersArgs) -> Result<u8, CliEr
             vec![
                 one_line(worker.worker),
                 one_line(worker.version),
-                if worker.stops { "stops".to_owned() } else { worker.slots.to_string() },
+                worker.slots.to_string(),
                 worker.attempts.to_string(),
                 one_line(&worker.labels.join(", ")),
             ]
@@ -82,6 +82,9 @@ pub(super) fn list(app: &App, out: &Out, args: &WorkersArgs) -> Result<u8, CliEr
         let titles = ["WORKER", "VERSION", "SLOTS", "RUNNING", "LABELS"];
         out.answer(text::table(&titles, workers.iter().map(row).collect()))?;
         for worker in &workers {
+            if worker.stops {
+                out.say(format!("`{}` is stopping, and takes no more attempts", one_line(worker.worker)));
+            }
             if let Some(reason) = &worker.refused {
                 out.say(format!("`{}` gets no attempts: {reason}", one_line(worker.worker)));
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::RwLock;
 
+use jobcontrol_core::labels::Labels;
 use tokio::sync::Notify;
 
 use crate::execute::queue::Queue;
@@ -16,7 +17,7 @@ use crate::lock::lock;
 #[derive(Default)]
 pub struct Pools {
     sizes: RwLock<BTreeMap<String, u32>>,
-    queues: Mutex<HashMap<String, Queue>>,
+    lines: Mutex<HashMap<(String, Labels), Queue>>,
     /// Notified when a build of this process gives slots back.
     pub(super) freed: Arc<Notify>,
 }
@@ -39,10 +40,11 @@ impl Pools {
         sizes.get(pool).copied().unwrap_or(u32::MAX)
     }
 
-    /// Returns the queue of a pool. Its only permit is the right to look for room. A build that
-    /// needs many slots is therefore not overtaken for ever by builds that need few.
-    pub(super) fn queue(&self, pool: &str) -> Queue {
-        let mut queues = lock(&self.queues);
-        queues.entry(pool.to_owned()).or_insert_with(|| Queue::new(1)).clone()
+    /// Returns the line of a pool, for builds that need these labels of a worker. Its only permit
+    /// is the right to look for room. A build that needs many slots is therefore not overtaken for
+    /// ever by builds that need few. Builds that wait for other workers stand in other lines.
+    pub(super) fn line(&self, pool: &str, needs: &Labels) -> Queue {
+        let mut lines = lock(&self.lines);
+        lines.entry((pool.to_owned(), needs.clone())).or_insert_with(|| Queue::new(1)).clone()
     }
 }

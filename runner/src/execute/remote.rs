@@ -2,7 +2,7 @@
 //! worker is lost. `core/remote` holds the rules.
 
 use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Weak;
@@ -81,6 +81,9 @@ const CANCELLED: Duration = Duration::from_secs(1);
 /// Clocks that differ by less are left alone; a message takes some time.
 const CLOCK_SKEW: i64 = 2_000_000;
 
+/// How long a plugin that the broker has is not looked for again.
+const UPLOADED: Duration = Duration::from_secs(12 * 3600);
+
 /// Between two tries to reach the broker.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -97,8 +100,8 @@ pub struct Remote {
     network: Handle,
     roster: Roster,
     state: Mutex<State>,
-    /// The plugins that the broker is known to have.
-    uploaded: tokio::sync::Mutex<HashSet<Arc<str>>>,
+    /// The plugins that the broker had at that moment, and keeps for some days.
+    uploaded: tokio::sync::Mutex<HashMap<Arc<str>, Instant>>,
 }
 
 #[derive(Default)]
@@ -151,7 +154,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// Removes an attempt from the lists, however its call ends.
-struct Listed<'a>(&'a Remote, AttemptKey, Labels);
+struct Listed<'a>(&'a Remote, AttemptKey);
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
@@ -160,7 +163,6 @@ impl Drop for Listed<'_> {
         state.feeds.remove(&self.1);
         state.sealed.remove(&self.1);
         drop(state);
-        self.0.roster.ended(&self.2);
         self.0.forget_objects(self.1);
     }
 }
@@ -218,7 +220,8 @@ impl Remote {
     /// Runs an attempt on a worker, and returns how it ended.
     pub(super) async fn call(&self, mut attempt: Attempt<'_>) -> Called {
         let (key, mut cancel, until) = (attempt.key, attempt.cancel.clone(), attempt.until);
-        let _listed = Listed(self, key, attempt.needs.clone());
+        let plugin = Arc::clone(&attempt.plugin.digest);
+        let _listed = Listed(self, key);
         let (feed, fed) = mpsc::unbounded_channel();
         let args = Value::List(std::mem::take(&mut attempt.args));
         let work = async {
@@ -237,7 +240,13 @@ impl Remote {
         let mut work = std::pin::pin!(work);
         let ended = tokio::select! {
             biased;
-            called = &mut work => return called,
+            called = &mut work => {
+                if matches!(&called.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Interrupted) {
+                    // The plugin may be what the worker did not find.
+                    self.uploaded.lock().await.remove(&plugin);
+                }
+                return called;
+            }
             () = cancel.wait() => FailureKind::Cancelled,
             () = deadline::reached(until.map(|until| until + LATE)) => FailureKind::Timeout,
         };
@@ -300,14 +309,14 @@ impl Remote {
     async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
         // One at a time: storing an object again interrupts those who read it.
         let mut uploaded = self.uploaded.lock().await;
-        if uploaded.contains(&plugin.digest) {
+        if uploaded.get(&plugin.digest).is_some_and(|since| since.elapsed() < UPLOADED) {
             return Ok(());
         }
         let has = persist(|| self.bus.has(&plugin.digest)).await?;
         if !has {
             persist(|| self.bus.keep(&plugin.digest, Bytes::copy_from_slice(&plugin.bytes))).await?;
         }
-        uploaded.insert(Arc::clone(&plugin.digest));
+        uploaded.insert(Arc::clone(&plugin.digest), Instant::now());
         Ok(())
     }
 
@@ -327,16 +336,21 @@ impl Remote {
         if let Err(BusError::Refused(reason)) = self.bus.offer(offer).await {
             return failed(Failure::new(FailureKind::Storage, format!("the attempt cannot be offered: {reason}")));
         }
-        let (mut late, mut alone) = (None, Instant::now().checked_add(ALONE));
+        let (mut late, mut granted) = (None, None);
+        let look = || Instant::now().checked_add(ALONE);
+        let mut alone = look();
         loop {
             let next = tokio::select! {
                 biased;
                 next = fed.recv() => next,
                 () = deadline::reached(alone) => {
-                    alone = None;
-                    if let Some(message) = self.roster.missing(&attempt.needs) {
-                        self.note(attempt, Level::Warning, message).await;
-                    }
+                    alone = match self.roster.missing(&attempt.needs) {
+                        Some(message) => {
+                            self.note(attempt, Level::Warning, message).await;
+                            None
+                        }
+                        None => look(),
+                    };
                     continue;
                 }
                 () = deadline::reached(late) => {
@@ -347,10 +361,11 @@ impl Remote {
             match next {
                 Some(Fed::Granted(worker)) => {
                     (late, alone) = (Instant::now().checked_add(attempt.limits.timeout + LATE), None);
+                    granted = Some(Instant::now());
                     attempt.sink.assigned(attempt.guard.clone(), worker).await;
                 }
                 Some(Fed::OfferAgain) => {
-                    late = None;
+                    (late, alone) = (None, look());
                     let _ = self.bus.offer(offer).await;
                 }
                 Some(Fed::Lost(worker)) => {
@@ -367,6 +382,9 @@ impl Remote {
                     let called = self.record(attempt, said, shift).await;
                     acknowledge(Disposal::Done);
                     if let Some(called) = called {
+                        if let Some(since) = granted {
+                            self.roster.windows().ended(&attempt.needs, since.elapsed(), Instant::now());
+                        }
                         return called;
                     }
                 }
@@ -476,15 +494,20 @@ impl Remote {
 
     /// Notes a heartbeat, and returns the attempts that its worker should stop.
     fn beat(&self, beat: Beat) -> Vec<AttemptKey> {
-        let Beat { protocol, version, worker, slots, labels, stops, works_on } = beat;
-        let labels = Labels::of(labels);
+        let Beat { protocol, version, worker, slots, labels, stops, public, works_on } = beat;
+        let is_unlisted = public.is_some_and(|key| !self.listed.contains_key(&key));
+        // Without a listed key, it cannot have secrets.
+        let labels = Labels::of(labels.into_iter().filter(|label| !is_unlisted || label != KEYED));
         let works_on: Vec<_> =
             works_on.into_iter().filter(|address| address.service == self.service).map(|address| address.key).collect();
         let mut state = lock(&self.state);
         let strange = state.leases.heard(&Arc::from(worker.as_str()), &works_on, self.now());
         drop(state);
         let builds = works_on.iter().filter(|key| !strange.contains(key)).map(|key| key.build).collect();
-        self.roster.heard(worker, Known { version, protocol, slots, labels, stops, builds, heard: Instant::now() });
+        self.roster.heard(
+            worker,
+            Known { version, protocol, slots, labels, stops, is_unlisted, builds, heard: Instant::now() },
+        );
         strange
     }
 
@@ -544,7 +567,10 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
                 drop(state);
                 remote.roster.back();
             }
-            Heard::Connection(false) => lock(&remote.state).leases.cut_off(),
+            Heard::Connection(false) => {
+                lock(&remote.state).leases.cut_off();
+                remote.roster.cut_off();
+            }
             Heard::Beat(beat) => {
                 let worker = beat.worker.clone();
                 for key in remote.beat(beat) {

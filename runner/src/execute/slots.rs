@@ -60,9 +60,9 @@ impl Slots {
     /// Otherwise the returned slot is not held.
     pub(super) fn try_take(&self, needs: &Labels) -> Slot {
         let (queue, memory) = (self.queue(needs), Arc::clone(&self.memory));
-        let permit = queue.try_take();
+        let permit = queue.try_take(needs);
         let held = permit.and_then(|permit| Some(Held { account: memory.try_enter(0)?, _permit: permit }));
-        Slot { queue, memory, turn: Turn::default(), held }
+        Slot { queue, needs: needs.clone(), memory, turn: Turn::default(), held }
     }
 
     /// Returns how many builds have a slot, and how many wait.
@@ -92,6 +92,7 @@ impl Slots {
 #[derive(Debug)]
 pub struct Slot {
     queue: Queue,
+    needs: Labels,
     memory: Arc<Ledger>,
     turn: Turn,
     held: Option<Held>,
@@ -107,6 +108,11 @@ impl Slot {
     /// Sets the place of its build among those that wait.
     pub(super) fn for_turn(&mut self, turn: Turn) {
         self.turn = turn;
+    }
+
+    /// Returns the labels that its build needs of a worker.
+    pub(super) fn needs(&self) -> &Labels {
+        &self.needs
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -127,7 +133,7 @@ impl Slot {
     /// memory keep others from waiting beside them.
     pub(super) async fn take(&mut self, need: u64, tell: impl FnOnce(String)) {
         if self.held.is_none() {
-            let permit = self.queue.take(self.turn).await;
+            let permit = self.queue.take(&self.needs, self.turn).await;
             let account = self.memory.wait_to_enter(need, tell).await;
             self.held = Some(Held { account, _permit: permit });
         }

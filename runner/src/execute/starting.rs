@@ -3,29 +3,26 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
 
 use jobcontrol_core::event::EventKind;
-use jobcontrol_core::event::Level;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 
+use crate::execute::alone::Alone;
 use crate::execute::attempts::Running;
 use crate::execute::canceller::cancelled;
-use crate::execute::deadline;
 use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
 use crate::execute::queue::Permit;
-use crate::execute::roster::ALONE;
 
 /// How often a build that waits for a pool looks for room: another process may have made some.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
@@ -75,41 +72,30 @@ impl Running<'_> {
     /// Waits until some worker could run the attempt. Until then it must not keep others from a
     /// pool.
     pub(super) async fn wait_for_worker(&self) {
-        let Some(remote) = &self.parts.remote else { return };
-        let (needs, roster) = (remote.needs(&self.prepared.checked.job), remote.roster());
-        let mut tell = Instant::now().checked_add(ALONE);
-        loop {
-            let changed = roster.changed();
-            let Some(reason) = roster.missing(&needs) else { return };
-            tokio::select! {
-                () = changed => {}
-                () = deadline::reached(tell) => {
-                    tell = None;
-                    self.publish(EventKind::Waits { reason: reason.clone() });
-                    self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", reason)).await;
-                }
-            }
-        }
+        let alone = Alone { parts: self.parts, id: self.id, job_id: &self.prepared.job_id, sink: &self.sink };
+        alone.wait(self.slot.needs()).await;
     }
 
     /// Waits until no build that comes first looks for room in the pool. The turn lasts until the
     /// permit is dropped. An error means that the build was cancelled.
-    async fn wait_in_line(&self) -> Result<Option<Permit>, ()> {
+    async fn wait_in_line(&mut self) -> Result<Option<Permit>, ()> {
         let Some(pool) = &self.prepared.checked.job.pool else {
             return Ok(None);
         };
-        let queue = self.parts.pools.queue(&pool.name);
-        if let Some(permit) = queue.try_take() {
+        let (line, any) = (self.parts.pools.line(&pool.name, self.slot.needs()), Labels::default());
+        if let Some(permit) = line.try_take(&any) {
             return Ok(Some(permit));
         }
-        let before = queue.waiting() + 1;
+        // Who has the turn may wait for a slot.
+        self.let_go().await;
+        let before = line.waiting() + 1;
         let builds = if before == 1 { "another build waits".to_owned() } else { format!("{before} builds wait") };
         self.publish(EventKind::Waits { reason: format!("pool {}: {builds} for it, too", pool.name) });
         let mut cancel = self.cancel.clone();
         tokio::select! {
             biased;
             () = cancel.wait() => Err(()),
-            permit = queue.take(self.turn) => Ok(Some(permit)),
+            permit = line.take(&any, self.turn) => Ok(Some(permit)),
         }
     }
 
@@ -121,10 +107,13 @@ impl Running<'_> {
         loop {
             let (publisher, id, job_id) = (&self.parts.publisher, self.id, &self.prepared.job_id);
             let tell = |reason| publisher.publish(id, job_id, EventKind::Waits { reason });
+            let needs = self.slot.needs().clone();
+            let alone = Alone { parts: self.parts, id, job_id, sink: &self.sink };
             tokio::select! {
                 biased;
                 () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
                 () = self.slot.take(need, tell) => {}
+                () = alone.say(&needs) => {}
             }
             if self.args.is_some() {
                 return Ok(None);

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -26,138 +28,174 @@ const COUNTED: Duration = Duration::from_millis(200);
 const MOST: usize = 4_096;
 
 /// The windows of a service.
-#[derive(Debug, Default)]
-pub struct Windows(Mutex<State>);
+#[derive(Debug)]
+pub struct Windows {
+    queue: Queue,
+    state: Mutex<State>,
+    /// Builds that no worker can run, and so are not in the queue.
+    alone: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    /// The slots and labels of each worker, in no order.
+    /// How many attempts each worker can have, and its labels, in no order.
     workers: Vec<(u32, Labels)>,
     sets: BTreeMap<Labels, Window>,
-    is_closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Window {
-    queue: Queue,
     /// Slots of workers that have the labels.
     slots: usize,
-    /// When attempts ended lately, the oldest first.
+    /// When short attempts ended lately, the oldest first.
     ended: VecDeque<Instant>,
 }
 
 impl Window {
-    /// Adapts the size to what workers take now.
-    fn adapt(&mut self, now: Instant) {
+    /// Returns how many attempts are offered beyond the slots.
+    fn ahead(&mut self, now: Instant) -> usize {
         while self.ended.front().is_some_and(|at| now.saturating_duration_since(*at) > COUNTED) {
             self.ended.pop_front();
         }
-        self.queue.resize(size(self.slots, self.ended.len()));
+        self.ended.len() * AHEAD.as_millis() as usize / COUNTED.as_millis() as usize
     }
-}
-
-/// Returns the size of a window for that many slots, of which so many attempts ended within
-/// [`COUNTED`].
-fn size(slots: usize, ended: usize) -> usize {
-    let ahead = ended * AHEAD.as_millis() as usize / COUNTED.as_millis() as usize;
-    if slots == 0 { 0 } else { (slots + ahead).min(MOST) }
 }
 
 fn slots_for(workers: &[(u32, Labels)], needs: &Labels) -> usize {
     workers.iter().filter(|(_, labels)| labels.have(needs)).map(|(slots, _)| *slots as usize).sum()
 }
 
+impl Default for Windows {
+    fn default() -> Self {
+        let (state, alone) = Default::default();
+        Self { queue: Queue::of_sets(), state, alone }
+    }
+}
+
 impl Windows {
-    /// Returns the queue for the attempts that need these labels.
+    /// Returns the queue of the attempts, those that need these labels included.
     pub(super) fn queue(&self, needs: &Labels) -> Queue {
-        let mut state = lock(&self.0);
-        if let Some(window) = state.sets.get(needs) {
-            return window.queue.clone();
+        let mut state = lock(&self.state);
+        if !state.sets.contains_key(needs) {
+            let slots = slots_for(&state.workers, needs);
+            state.sets.insert(needs.clone(), Window { slots, ended: VecDeque::new() });
+            self.adapt(&mut state, Instant::now());
         }
-        let slots = slots_for(&state.workers, needs);
-        let queue = Queue::new(size(slots, 0));
-        if state.is_closed {
-            queue.close();
-        }
-        state.sets.insert(needs.clone(), Window { queue: queue.clone(), slots, ended: VecDeque::new() });
-        queue
+        self.queue.clone()
+    }
+
+    /// Adapts the sizes to the workers that are there, and to what they take now.
+    fn adapt(&self, state: &mut State, now: Instant) {
+        let slots = slots_for(&state.workers, &Labels::default());
+        let mut ahead = 0;
+        let size = |(needs, window): (_, &mut Window)| {
+            let own = window.ahead(now);
+            ahead += own;
+            (needs, if window.slots == 0 { 0 } else { window.slots + own })
+        };
+        let sizes: Vec<(&Labels, usize)> = state.sets.iter_mut().map(size).collect();
+        self.queue.resize((slots + ahead).min(MOST), sizes);
     }
 
     /// Takes note of the workers that are there.
     pub(super) fn set_workers(&self, workers: Vec<(u32, Labels)>, now: Instant) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.workers = workers;
-        let State { workers, sets, .. } = &mut *state;
+        let State { workers, sets } = &mut *state;
         for (needs, window) in sets {
             window.slots = slots_for(workers, needs);
-            window.adapt(now);
+        }
+        self.adapt(&mut state, now);
+    }
+
+    /// Takes note that time has passed.
+    pub(super) fn look(&self, now: Instant) {
+        self.adapt(&mut lock(&self.state), now);
+    }
+
+    /// Takes note of an attempt that ran on a worker for some time. Only short ones need others
+    /// ahead.
+    pub(super) fn ended(&self, needs: &Labels, ran: Duration, now: Instant) {
+        let mut state = lock(&self.state);
+        if let Some(window) = state.sets.get_mut(needs).filter(|_| ran < COUNTED) {
+            window.ended.push_back(now);
+            self.adapt(&mut state, now);
         }
     }
 
-    /// Takes note of an attempt that ended on a worker.
-    pub(super) fn ended(&self, needs: &Labels, now: Instant) {
-        if let Some(window) = lock(&self.0).sets.get_mut(needs) {
-            window.ended.push_back(now);
-            window.adapt(now);
-        }
+    /// Counts a build that no worker can run, until the result is dropped.
+    pub(super) fn alone(&self) -> Alone<'_> {
+        self.alone.fetch_add(1, Ordering::Relaxed);
+        Alone(self)
     }
 
     /// Returns how many attempts are in a window, and how many wait.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let state = lock(&self.0);
-        let queues = state.sets.values().map(|window| &window.queue);
-        queues.fold((0, 0), |(taken, waiting), queue| (taken + queue.taken(), waiting + queue.waiting()))
+        (self.queue.taken(), self.queue.waiting() + self.alone.load(Ordering::Relaxed))
     }
 
     /// Lets no more attempts into the windows.
     pub(super) fn close(&self) {
-        let mut state = lock(&self.0);
-        state.is_closed = true;
-        state.sets.values().for_each(|window| window.queue.close());
+        self.queue.close();
+    }
+}
+
+/// A build that no worker can run.
+pub(super) struct Alone<'a>(&'a Windows);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.alone.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execute::queue::Permit;
 
     fn labels(text: &str) -> Labels {
         Labels::of(text.split_whitespace().map(str::to_owned))
     }
 
+    fn all(queue: &Queue, needs: &Labels) -> Vec<Permit> {
+        std::iter::from_fn(|| queue.try_take(needs)).collect()
+    }
+
     #[test]
     fn a_window_has_the_slots_of_the_workers_that_have_the_labels() {
-        let (windows, now) = (Windows::default(), Instant::now());
-        let (any, gpu) = (windows.queue(&labels("")), windows.queue(&labels("gpu")));
-        assert!(any.try_take().is_none(), "there is no worker");
-        windows.set_workers(vec![(2, labels("gpu")), (1, labels(""))], now);
-        let held: Vec<_> = std::iter::from_fn(|| any.try_take()).collect();
-        assert_eq!(held.len(), 3);
-        let of_gpu: Vec<_> = std::iter::from_fn(|| gpu.try_take()).collect();
-        assert_eq!((of_gpu.len(), windows.counts()), (2, (5, 0)));
+        let (windows, now, any, gpu) = (Windows::default(), Instant::now(), labels(""), labels("gpu"));
+        let queue = windows.queue(&any);
+        windows.queue(&gpu);
+        assert!(queue.try_take(&any).is_none(), "there is no worker");
+        windows.set_workers(vec![(2, gpu.clone()), (1, any.clone())], now);
+        let of_gpu = all(&queue, &gpu);
+        assert_eq!((of_gpu.len(), all(&queue, &any).len()), (2, 1), "three in all");
+        let held = all(&queue, &any);
+        assert_eq!(windows.counts(), (3, 0));
         // A worker goes while its attempts are still there.
-        windows.set_workers(vec![(1, labels(""))], now);
+        windows.set_workers(vec![(1, any.clone())], now);
         drop(of_gpu);
-        assert!(gpu.try_take().is_none());
+        assert!(all(&queue, &gpu).is_empty() && all(&queue, &any).is_empty());
         drop(held);
-        assert_eq!(std::iter::from_fn(|| any.try_take()).collect::<Vec<_>>().len(), 1);
+        assert_eq!(all(&queue, &any).len(), 1);
         windows.close();
-        assert!(windows.queue(&labels("linux")).try_take().is_none() && any.try_take().is_none());
+        assert!(windows.queue(&labels("linux")).try_take(&any).is_none());
     }
 
     #[test]
     fn workers_that_are_fast_are_offered_a_tenth_of_a_second_ahead() {
-        let (windows, start) = (Windows::default(), Instant::now());
-        let queue = windows.queue(&labels(""));
-        windows.set_workers(vec![(2, labels(""))], start);
-        let free = || std::iter::from_fn(|| queue.try_take()).collect::<Vec<_>>().len();
-        windows.ended(&labels(""), start);
-        assert_eq!(free(), 2, "one that ends now and then asks for nothing ahead");
-        (0..100).for_each(|at| windows.ended(&labels(""), start + Duration::from_millis(at)));
+        let (windows, start, any) = (Windows::default(), Instant::now(), labels(""));
+        let queue = windows.queue(&any);
+        windows.set_workers(vec![(2, any.clone())], start);
+        let free = || all(&queue, &any).len();
+        (0..50).for_each(|_| windows.ended(&any, Duration::from_secs(1), start));
+        assert_eq!(free(), 2, "long ones that end together ask for nothing ahead");
+        (0..100).for_each(|at| windows.ended(&any, Duration::ZERO, start + Duration::from_millis(at)));
         assert_eq!(free(), 2 + 50);
-        windows.set_workers(vec![(2, labels(""))], start + Duration::from_millis(400));
+        windows.look(start + Duration::from_millis(400));
         assert_eq!(free(), 2);
-        (0..100_000).for_each(|_| windows.ended(&labels(""), start + Duration::from_secs(1)));
+        (0..100_000).for_each(|_| windows.ended(&any, Duration::ZERO, start + Duration::from_secs(1)));
         assert_eq!(free(), MOST);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::config;
 use jobcontrol_core::pool::PoolUse;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::PoolFull;
@@ -65,8 +66,15 @@ fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
 fn slot(build: &Build, running: &[Build]) -> String {
     match running.iter().filter(|other| other.owner == build.owner).count() {
         // Only its process knows what the build needs. On workers there may be more slots.
-        used if used >= SLOTS => format!("a slot: {used} builds of its process are running"),
-        used => format!("memory, a worker, or its turn: {used} builds of its process are running"),
+        used => {
+            let labels = config::labels(&build.config);
+            let what = match (used >= SLOTS, labels.is_empty()) {
+                (true, true) => "a slot".to_owned(),
+                (false, true) => "memory, or its turn".to_owned(),
+                (_, false) => format!("memory, its turn, or (on a bus) a worker with the labels `{labels}`"),
+            };
+            format!("{what}: {used} builds of its process are running")
+        }
     }
 }
 

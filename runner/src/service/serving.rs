@@ -216,7 +216,7 @@ impl Service {
             chargeable,
             resident: resident_memory(),
             workers: workers.len() as u64,
-            worker_slots: workers.values().map(|known| u64::from(known.slots)).sum(),
+            worker_slots: workers.values().filter(|w| w.takes_attempts()).map(|w| u64::from(w.slots)).sum(),
             given: given as u64,
             offered: offered as u64,
         };

@@ -199,6 +199,8 @@ impl Driver {
         while let Some(input) = arriving.recv().await {
             self.handle(input);
             if self.stops_at.is_some() && self.held.is_empty() {
+                // Services learn at once that it takes no more.
+                let _ = tokio::time::timeout(TICK, self.shared.bus.beat(&self.heartbeat())).await;
                 let _ = end.send(());
                 return;
             }
@@ -290,7 +292,10 @@ impl Driver {
             return Vec::new();
         }
         let actions = self.hands.offered(address.clone(), self.now());
-        if !actions.is_empty() {
+        if actions.is_empty() {
+            // It is in hand already, so this is a second copy.
+            self.network.spawn(async move { taken.back().await });
+        } else {
             let (sealed, stop, sending, waits, unheard) = Default::default();
             let held = Held { offer: Some(offer), sealed, taken, slot: Some(slot), stop, sending, waits, unheard };
             self.held.insert(address, held);
@@ -392,15 +397,7 @@ impl Driver {
 
     /// Tells all services that this worker is alive, and the broker that its offers are in hand.
     fn beat(&mut self) {
-        let beat = Beat {
-            protocol: PROTOCOL,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            worker: self.name.to_string(),
-            slots: self.slots,
-            labels: self.labels.iter().map(str::to_owned).collect(),
-            stops: self.stops_at.is_some(),
-            works_on: self.hands.works_on(),
-        };
+        let beat = self.heartbeat();
         let bus = Arc::clone(&self.shared.bus);
         self.network.spawn(async move { drop(bus.beat(&beat).await) });
         self.beats += 1;
@@ -415,6 +412,19 @@ impl Driver {
                     taken.progress().await;
                 }
             });
+        }
+    }
+
+    fn heartbeat(&self) -> Beat {
+        Beat {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            worker: self.name.to_string(),
+            slots: self.slots,
+            labels: self.labels.iter().map(str::to_owned).collect(),
+            stops: self.stops_at.is_some(),
+            public: self.shared.key.as_ref().map(Key::public),
+            works_on: self.hands.works_on(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use async_nats::Client;
 use async_nats::ConnectOptions;
@@ -49,6 +50,9 @@ const SAME_MESSAGE: Duration = Duration::from_secs(120);
 
 /// Objects and reports that nobody fetched: their service is gone.
 const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// An object that is forgotten within this time is stored again.
+const SOON: Duration = Duration::from_secs(24 * 3600);
 
 /// Between two tries of what the broker has to keep.
 pub(super) const AGAIN: Duration = Duration::from_millis(300);
@@ -118,6 +122,12 @@ impl Link {
             Err(_) => stream.create_object_store(config).await.map_err(|e| failed(&e))?,
         };
         Ok(Self { client, stream, objects })
+    }
+
+    /// Waits until the broker knows the subscriptions that were made. It answers in order.
+    pub(super) async fn settled(&self) -> Result<(), BusError> {
+        let answer = self.stream.query_account().await;
+        answer.map(drop).map_err(|e| BusError::Failed(e.to_string()))
     }
 
     /// Publishes a message that the broker has to keep, until it does.
@@ -274,6 +284,14 @@ pub async fn heartbeats(address: &BusAddress, time: Duration) -> Result<BTreeMap
         }
     }
     Ok(heard)
+}
+
+/// Returns whether an object that was stored at that second since 1970 is not forgotten soon. If a
+/// clock is wrong, it is stored once more, or a worker misses it and the service stores it then.
+pub(super) fn stays(stored: i64) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let stored = Duration::from_secs(u64::try_from(stored).unwrap_or(0));
+    now.saturating_sub(stored) < FORGOTTEN - SOON
 }
 
 /// Reads major and minor of a version such as `2.12.1`.

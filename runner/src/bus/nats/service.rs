@@ -29,6 +29,7 @@ use super::link::REPORTS;
 use super::link::offers_for;
 use super::link::patiently;
 use super::link::read;
+use super::link::stays;
 use crate::bus::carrier::BusError;
 use crate::bus::carrier::Disposal;
 use crate::bus::carrier::Heard;
@@ -88,7 +89,7 @@ impl NatsService {
         };
         let consumer = stream.create_consumer(config).await.map_err(|e| failed(&e))?;
         // Until the broker knows the subscriptions, claims would find nobody.
-        link.client.flush().await.map_err(|e| failed(&e))?;
+        link.settled().await?;
         link.send(GREET.to_owned(), &Note::Greet).await?;
         tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
         tokio::spawn(hear_beats(beats, hear.clone()));
@@ -210,7 +211,7 @@ impl ServiceEnd for NatsService {
     fn has<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
         async move {
             match self.link.objects.info(name).await {
-                Ok(info) => Ok(!info.deleted),
+                Ok(info) => Ok(!info.deleted && info.modified.is_some_and(|at| stays(at.unix_timestamp()))),
                 Err(error) if error.kind() == object_store::InfoErrorKind::NotFound => Ok(false),
                 Err(error) => Err(BusError::Failed(error.to_string())),
             }

@@ -88,7 +88,7 @@ impl NatsWorker {
         let any = stream.get_or_create_consumer(&none.name(), offers_for(&none)).await.map_err(|e| failed(&e))?;
         let told = link.client.subscribe(format!("jobcontrol.note.{worker}")).await.map_err(|e| failed(&e))?;
         let greeted = link.client.subscribe(GREET).await.map_err(|e| failed(&e))?;
-        link.client.flush().await.map_err(|e| failed(&e))?;
+        link.settled().await?;
         let offers = std::sync::Mutex::new(BTreeMap::from([(none, any)]));
         let end = Arc::new(Self { link, labels, offers, told: select(told, greeted).into() });
         if !end.labels.is_empty() {
@@ -222,7 +222,15 @@ impl WorkerEnd for NatsWorker {
     }
 
     fn beat<'a>(&'a self, beat: &'a Beat) -> BoxFuture<'a, Result<(), BusError>> {
-        self.link.send("jobcontrol.beat".to_owned(), beat).boxed()
+        async {
+            self.link.send("jobcontrol.beat".to_owned(), beat).await?;
+            if beat.stops {
+                // The connection may end next.
+                self.link.client.flush().await.map_err(|e| BusError::Failed(e.to_string()))?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 
     fn told(&self) -> BoxFuture<'_, Option<Note>> {

@@ -44,6 +44,7 @@ struct Remote {
     /// Why it gets no attempts.
     refused: Option<String>,
     stops: bool,
+    is_unlisted: bool,
     builds: Vec<u64>,
     heard: u64,
 }
@@ -115,6 +116,7 @@ fn workers(look: &Look<'_>) -> Option<Vec<Remote>> {
             refused: (known.protocol != PROTOCOL)
                 .then(|| format!("version {} of the protocol, not {PROTOCOL}", known.protocol)),
             stops: known.stops,
+            is_unlisted: known.is_unlisted,
             builds: known.builds,
             heard: known.heard.elapsed().as_secs(),
         }

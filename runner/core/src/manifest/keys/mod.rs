@@ -11,7 +11,7 @@ pub(crate) mod hooks;
 pub(crate) mod id;
 pub(crate) mod job_key;
 pub(crate) mod limits;
-mod needs;
+pub(crate) mod needs;
 pub(crate) mod on;
 pub(crate) mod pool;
 pub(crate) mod priority;

@@ -28,10 +28,7 @@ pub(crate) const NEEDS: JobKey = JobKey {
         let labels = || Value::List(job.needs.iter().map(Value::string).collect());
         (!job.needs.is_empty()).then(|| Value::map([("labels", labels())]))
     },
-    unpack: |packed, job| {
-        let labels = packed.get("labels").into_iter().flat_map(Value::strings);
-        job.needs = Labels::of(labels.map(str::to_owned));
-    },
+    unpack: |packed, job| job.needs = unpack(packed),
     schema: |_| {
         let label = or_variable(&json!({ "type": "string", "pattern": PATTERN }));
         let labels = json!({ "type": "array", "items": label, "maxItems": MOST });
@@ -39,6 +36,11 @@ pub(crate) const NEEDS: JobKey = JobKey {
         described("What a worker must have to run the job.", object(json!({ "labels": labels }), &[]))
     },
 };
+
+pub(crate) fn unpack(packed: &Value) -> Labels {
+    let labels = packed.get("labels").into_iter().flat_map(Value::strings);
+    Labels::of(labels.map(str::to_owned))
+}
 
 fn read(fields: &mut Fields<'_>) -> Labels {
     let Some((_, node)) = fields.take(NEEDS.name) else { return Labels::default() };
