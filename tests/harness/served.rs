@@ -221,10 +221,14 @@ impl Served {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn stop(mut self) -> i32 {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a process");
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::INT).expect("a process");
         self.child.wait().expect("an end").code().unwrap_or(-1)
     }
 }

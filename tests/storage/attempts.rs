@@ -128,7 +128,7 @@ fn next(store: &dyn Storage, id: u64, owner: &str, after: u32) -> Result<u64> {
 }
 
 fn assign(store: &dyn Storage, id: u64, of: (&str, u32), worker: &str) -> Result<u64> {
-    store.write(Write::Assign(Assign { id, guard: guard(of.0, of.1), worker: Arc::from(worker) }))
+    store.write(Write::Assign(Assign { id, guard: guard(of.0, of.1), worker: Some(Arc::from(worker)) }))
 }
 
 fn finish(store: &dyn Storage, id: u64, guard: Guard) -> Result<u64> {

@@ -13,6 +13,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
 use tempfile::TempDir;
 
 /// A server that says nothing for so long hangs.
@@ -129,6 +132,12 @@ impl Broker {
         }
     }
 
+    /// Returns when this time has passed; what the server logs meanwhile is not read later.
+    pub fn pass(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while self.running.log.recv_deadline(until).is_ok() {}
+    }
+
     /// Whether some file of the server has these bytes.
     pub fn has_stored(&self, bytes: &[u8]) -> bool {
         let files = walkdir::WalkDir::new(self.folder.path()).into_iter().flatten();
@@ -141,6 +150,20 @@ impl Broker {
     pub fn crash(&mut self) {
         self.kill();
         self.restart();
+    }
+
+    /// Kills the server, and starts it again without what it had stored.
+    pub fn forget(&mut self) {
+        self.kill();
+        for entry in std::fs::read_dir(self.folder.path()).expect("a folder") {
+            std::fs::remove_dir_all(entry.expect("an entry").path()).expect("what was stored");
+        }
+        self.restart();
+    }
+
+    /// Stops the server, or lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running.child), signal).expect("a server");
     }
 
     /// Kills the server.

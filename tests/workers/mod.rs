@@ -18,11 +18,13 @@ use jiff::Timestamp;
 use jobcontrol::bus::wire::Beat;
 use jobcontrol::bus::wire::PROTOCOL;
 use jobcontrol::bus::wire::encode;
+use jobcontrol_core::remote::SILENCE;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
 use serde_json::Value;
 use serde_json::json;
+use std::time::Duration;
 
 use crate::harness::Folder;
 use crate::harness::served::Served;
@@ -242,6 +244,47 @@ fn a_retry_and_a_build_of_its_pool_do_not_wait_for_each_other() {
     folder.run(&["build", "cancel", "3"]).code(0);
     ended(&served, 4, "SUCCESSFUL");
     assert_eq!(ended(&served, 2, "SUCCESSFUL")["attempt"], 2);
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_broker_that_forgot_everything_is_set_up_again() {
+    let mut broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let _worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "six", 1, "SUCCESSFUL");
+    broker.forget();
+    assert_eq!(built(&folder, &served, "six", 2, "SUCCESSFUL")["retval"], 6);
+    // The plugin is there again, for a worker that never had it.
+    let _other = AtWork::start(&broker, 1);
+    assert_eq!(built(&folder, &served, "three", 3, "SUCCESSFUL")["retval"], 3);
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_broker_or_a_service_that_stands_still_costs_no_attempt() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    worker.serving.record("attempt started");
+    let stopped = [Some(served.pid()), None];
+    for service in stopped {
+        let signal = |signal| match service {
+            Some(pid) => kill_process(pid, signal).expect("a service"),
+            None => broker.signal(signal),
+        };
+        signal(Signal::STOP);
+        broker.pass(SILENCE + Duration::from_secs(2));
+        signal(Signal::CONT);
+        // After so many heartbeats, a worker that counted as silent would have lost it.
+        served.get_until("/api/v1/builds/1", |build| build["status"] == "RUNNING");
+    }
+    folder.run(&["build", "cancel", "1"]).code(0);
+    let build = ended(&served, 1, "FAILED");
+    assert_eq!((&build["attempt"], &build["exception"]["kind"]), (&json!(1), &json!("cancelled")), "{build:#}");
 }
 
 #[test]

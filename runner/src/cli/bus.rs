@@ -28,7 +28,7 @@ pub(super) struct BusArgs {
 impl BusArgs {
     /// Returns the bus: that of the flags, or that of jobcontrol.yaml.
     pub(super) fn bus(&self, app: &App) -> Result<Option<Bus>, CliError> {
-        let Some(bus) = &self.bus else { return Ok(app.settings.bus.clone()) };
+        let Some(bus) = self.bus.as_ref().filter(|bus| !bus.is_empty()) else { return Ok(app.settings.bus.clone()) };
         let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
         match Bus::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))? {
             Bus::Nats(address) => Ok(Some(Bus::Nats(BusAddress { credentials, nkey, ca, ..address }))),

@@ -71,6 +71,9 @@ use crate::lock::lock;
 /// How often leases are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A process that was stopped for longer has not heard workers that spoke meanwhile.
+const STOPPED: Duration = Duration::from_secs(3);
+
 /// A worker ends a guest at its timeout. The service ends the attempt this much later, if the
 /// worker did not.
 const LATE: Duration = Duration::from_secs(5);
@@ -243,7 +246,9 @@ impl Remote {
             called = &mut work => {
                 if matches!(&called.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Interrupted) {
                     // The plugin may be what the worker did not find.
-                    self.uploaded.lock().await.remove(&plugin);
+                    if let Ok(mut uploaded) = self.uploaded.try_lock() {
+                        uploaded.remove(&plugin);
+                    }
                 }
                 return called;
             }
@@ -362,10 +367,11 @@ impl Remote {
                 Some(Fed::Granted(worker)) => {
                     (late, alone) = (Instant::now().checked_add(attempt.limits.timeout + LATE), None);
                     granted = Some(Instant::now());
-                    attempt.sink.assigned(attempt.guard.clone(), worker).await;
+                    attempt.sink.assigned(attempt.guard.clone(), Some(worker)).await;
                 }
                 Some(Fed::OfferAgain) => {
                     (late, alone) = (None, look());
+                    attempt.sink.assigned(attempt.guard.clone(), None).await;
                     let _ = self.bus.offer(offer).await;
                 }
                 Some(Fed::Lost(worker)) => {
@@ -562,10 +568,10 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
             },
             Heard::Report(report, acknowledge) => remote.reported(report, acknowledge),
             Heard::Connection(true) => {
-                let mut state = lock(&remote.state);
-                state.leases.back(remote.now());
-                drop(state);
+                lock(&remote.state).leases.back(remote.now());
                 remote.roster.back();
+                // It may be another broker. Waits in a task of its own, as an upload may take long.
+                tokio::spawn(async move { remote.uploaded.lock().await.clear() });
             }
             Heard::Connection(false) => {
                 lock(&remote.state).leases.cut_off();
@@ -583,10 +589,13 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
 
 async fn tick(remote: Weak<Remote>) {
     loop {
+        let before = Instant::now();
         tokio::time::sleep(TICK).await;
-        match remote.upgrade() {
-            Some(remote) => remote.look_at_leases(),
-            None => return,
+        let Some(remote) = remote.upgrade() else { return };
+        if before.elapsed() > STOPPED {
+            lock(&remote.state).leases.still(remote.now());
+            remote.roster.still();
         }
+        remote.look_at_leases();
     }
 }

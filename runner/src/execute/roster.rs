@@ -132,12 +132,19 @@ impl Roster {
     /// Takes note that the service is cut off from the bus.
     pub(super) fn cut_off(&self) {
         self.is_deaf.store(true, Ordering::Relaxed);
+        self.changed.notify_waiters();
     }
 
     /// Takes note that the service is on the bus again. Workers have as much time as if they had
     /// just been heard.
     pub(super) fn back(&self) {
         self.is_deaf.store(false, Ordering::Relaxed);
+        self.still();
+        self.changed.notify_waiters();
+    }
+
+    /// Takes note that the service itself stood still.
+    pub(super) fn still(&self) {
         lock(&self.workers).values_mut().for_each(|known| known.heard = Instant::now());
     }
 
@@ -175,6 +182,9 @@ impl Roster {
 
     /// Returns what an attempt waits for, if no worker that was heard can run it.
     pub(super) fn missing(&self, needs: &Labels) -> Option<String> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return Some("waits for the broker, which cannot be reached".to_owned());
+        }
         let workers = lock(&self.workers);
         let mut fit = workers.values().filter(|known| known.takes_attempts() && known.labels.have(needs));
         match (fit.next(), needs.iter().find(|label| *label == KEYED), needs.is_empty()) {

@@ -88,11 +88,7 @@ impl BusAddress {
 
     /// Returns the addresses without user names and passwords.
     pub fn shown(&self) -> String {
-        let shown = self.servers.iter().map(|server| match (server.find("://"), server.rfind('@')) {
-            (Some(scheme), Some(at)) => format!("{}{}", &server[..scheme + 3], &server[at + 1..]),
-            _ => server.clone(),
-        });
-        shown.collect::<Vec<_>>().join(",")
+        self.servers.iter().map(|server| plain(server)).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -145,19 +141,31 @@ pub(super) fn read_workers(fields: &mut Fields<'_>) -> Vec<String> {
     keys.into_iter().map(|key| key.name).collect()
 }
 
+/// Returns an address without user name and password.
+fn plain(server: &str) -> String {
+    match (server.find("://"), server.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}{}", &server[..scheme + 3], &server[at + 1..]),
+        (None, Some(at)) => server[at + 1..].to_owned(),
+        _ => server.to_owned(),
+    }
+}
+
 fn server(text: &str) -> Result<String, String> {
-    let text = text.trim();
+    let whole = text.trim();
+    let (shown, text) = (plain(whole), whole.strip_suffix('/').unwrap_or(whole));
     let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
     if !matches!(scheme, "nats" | "tls") {
-        return Err(format!("`{text}` is not the address of a NATS server (write `nats://HOST:{PORT}` or `tls://..`)"));
+        return Err(format!(
+            "`{shown}` is not the address of a NATS server (write `nats://HOST:{PORT}` or `tls://..`)"
+        ));
     }
     let host = rest.rsplit('@').next().unwrap_or_default();
     if host.is_empty() || host.starts_with(':') || host.contains(['/', ' ']) {
-        return Err(format!("`{text}` does not name a host (write `nats://HOST:{PORT}`)"));
+        return Err(format!("`{shown}` does not name a host (write `nats://HOST:{PORT}`)"));
     }
     let has_port = host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok());
     if !has_port && (host.ends_with(':') || host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))) {
-        return Err(format!("`{text}` has no valid port (write `nats://HOST:{PORT}`)"));
+        return Err(format!("`{shown}` has no valid port (write `nats://HOST:{PORT}`)"));
     }
     Ok(if has_port { format!("{scheme}://{rest}") } else { format!("{scheme}://{rest}:{PORT}") })
 }
@@ -174,6 +182,13 @@ mod tests {
         assert_eq!(read("nats://[::1]"), Ok(vec!["nats://[::1]:4222".to_owned()]));
         for wrong in ["", "http://a", "nats://", "nats://:4222", "nats://a:x", "nats://a/b", "nats://a:99999"] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(read("nats://a:1/"), Ok(vec!["nats://a:1".to_owned()]));
+        for wrong in
+            ["http://u:secret@a", "nats://u:secret@a:x", "u:secret@a:x", "nats://u:secret@", "tls://u:secret@a/b"]
+        {
+            let error = read(wrong).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
         }
         let address = BusAddress::parse("nats://user:secret@a:1,b").unwrap();
         assert_eq!(address.shown(), "nats://a:1,nats://b:4222");

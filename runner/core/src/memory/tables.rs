@@ -414,7 +414,7 @@ impl Tables {
         if !row.is_of(&assign.guard) {
             return Err(StorageError::Stale(assign.id));
         }
-        row.worker = Some(assign.worker);
+        row.worker = assign.worker;
         Ok(0)
     }
 

@@ -169,6 +169,12 @@ impl Leases {
     /// been heard.
     pub fn back(&mut self, now: Duration) {
         self.is_deaf = false;
+        self.still(now);
+    }
+
+    /// Notes that the service itself stood still. Workers have as much time as if they had just been
+    /// heard.
+    pub fn still(&mut self, now: Duration) {
         self.attempts.values_mut().for_each(|lease| lease.since = now);
     }
 

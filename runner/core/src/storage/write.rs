@@ -227,8 +227,8 @@ pub struct Assign {
     pub id: u64,
     /// The attempt and its owner.
     pub guard: Guard,
-    /// The name of the worker.
-    pub worker: Arc<str>,
+    /// The name of the worker; `None` if it gave the attempt back.
+    pub worker: Option<Arc<str>>,
 }
 
 /// The end of an attempt that another one is to follow. An attempt that has already ended is left

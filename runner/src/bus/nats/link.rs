@@ -1,6 +1,9 @@
 //! The connection to a broker, and the streams that both ends use.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -22,6 +25,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 
 use jobcontrol_core::labels::Labels;
@@ -74,6 +78,16 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) stream: Context,
     pub(super) objects: ObjectStore,
+    /// How many copies the broker keeps of each message.
+    copies: usize,
+    pub(super) reconnected: Arc<Reconnected>,
+}
+
+/// Tells when the connection to the broker is there again: it may be another broker.
+#[derive(Default)]
+pub(super) struct Reconnected {
+    pub(super) now: Notify,
+    pub(super) count: AtomicU64,
 }
 
 impl Link {
@@ -87,7 +101,8 @@ impl Link {
         let refused = |why: &dyn std::fmt::Display| BusError::Refused(format!("the bus `{shown}`: {why}"));
         let servers: Result<Vec<async_nats::ServerAddr>, _> = address.servers.iter().map(|s| s.parse()).collect();
         let servers = servers.map_err(|e| refused(&e))?;
-        let options = options(address, &servers, name, hear).await.map_err(|e| refused(&e))?;
+        let reconnected = Arc::<Reconnected>::default();
+        let options = options(address, &servers, name, hear, &reconnected).await.map_err(|e| refused(&e))?;
         let client = options.connect(&servers[..]).await.map_err(|e| refused(&e))?;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
@@ -107,21 +122,13 @@ impl Link {
             Err(_) => return Err(refused(&"the server has no JetStream, or this account may not use it")),
         }
         let copies = if info.cluster.is_some() { 3 } else { 1 };
-        for config in [offers(copies), reports(copies)] {
-            stream.get_or_create_stream(config).await.map_err(|e| failed(&e))?;
-        }
-        let config = object_store::Config {
-            bucket: OBJECTS.to_owned(),
-            description: Some("plugins and large values of jobcontrol".to_owned()),
-            max_age: FORGOTTEN,
-            num_replicas: copies,
-            ..object_store::Config::default()
-        };
-        let objects = match stream.get_object_store(OBJECTS).await {
-            Ok(objects) => objects,
-            Err(_) => stream.create_object_store(config).await.map_err(|e| failed(&e))?,
-        };
-        Ok(Self { client, stream, objects })
+        let objects = create(&stream, copies).await.map_err(|e| failed(&e))?;
+        Ok(Self { client, stream, objects, copies, reconnected })
+    }
+
+    /// Creates what is missing, if the broker has lost what it had stored.
+    pub(super) async fn renew(&self) -> Result<(), BusError> {
+        create(&self.stream, self.copies).await.map(drop).map_err(BusError::Failed)
     }
 
     /// Waits until the broker knows the subscriptions that were made. It answers in order.
@@ -148,6 +155,7 @@ impl Link {
                 Ok(_) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(subject, reason = error.to_string(), "the broker did not keep a message");
+                    let _ = self.renew().await;
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -161,6 +169,9 @@ impl Link {
 
     pub(super) async fn keep(&self, name: &str, bytes: Bytes) -> Result<(), BusError> {
         let kept = self.objects.put(name, &mut &bytes[..]).await;
+        if kept.is_err() {
+            let _ = self.renew().await;
+        }
         kept.map(drop).map_err(|e| BusError::Failed(format!("the object `{name}`: {e}")))
     }
 
@@ -198,6 +209,24 @@ impl Link {
     }
 }
 
+/// Creates the streams and the object store where they are missing.
+async fn create(stream: &Context, copies: usize) -> Result<ObjectStore, String> {
+    for config in [offers(copies), reports(copies)] {
+        stream.get_or_create_stream(config).await.map_err(|e| e.to_string())?;
+    }
+    let config = object_store::Config {
+        bucket: OBJECTS.to_owned(),
+        description: Some("plugins and large values of jobcontrol".to_owned()),
+        max_age: FORGOTTEN,
+        num_replicas: copies,
+        ..object_store::Config::default()
+    };
+    match stream.get_object_store(OBJECTS).await {
+        Ok(objects) => Ok(objects),
+        Err(_) => stream.create_object_store(config).await.map_err(|e| e.to_string()),
+    }
+}
+
 /// Connects. What a broker cannot do now is tried again for [`ELECTION`].
 pub(super) async fn patiently<T, F>(mut connect: impl FnMut() -> F) -> Result<T, BusError>
 where
@@ -220,11 +249,13 @@ async fn options(
     servers: &[async_nats::ServerAddr],
     name: &str,
     hear: Option<mpsc::Sender<Heard>>,
+    reconnected: &Arc<Reconnected>,
 ) -> Result<ConnectOptions, String> {
+    let reconnected = Arc::clone(reconnected);
     let mut options = ConnectOptions::new()
         .name(name)
         .reconnect_delay_callback(|tries| Duration::from_millis(100 * u64::try_from(tries).unwrap_or(20).min(20)))
-        .event_callback(move |event| noticed(event, hear.clone()));
+        .event_callback(move |event| noticed(event, hear.clone(), Arc::clone(&reconnected)));
     if let Some(file) = &address.credentials {
         let read = options.credentials_file(file).await;
         options = read.map_err(|e| format!("the credentials `{file}`: {e}"))?;
@@ -255,13 +286,19 @@ fn signed(servers: &[async_nats::ServerAddr]) -> Option<(String, Option<String>)
 }
 
 /// Writes what happened to the connection into the log, and tells the service.
-async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>) {
-    tracing::info!(event = event.to_string(), "the bus");
+async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>, reconnected: Arc<Reconnected>) {
     let is_there = match event {
         async_nats::Event::Connected => true,
         async_nats::Event::Disconnected => false,
-        _ => return,
+        event => return tracing::info!(event = event.to_string(), "the bus"),
     };
+    if is_there {
+        tracing::info!("the broker is there");
+        reconnected.count.fetch_add(1, Ordering::Relaxed);
+        reconnected.now.notify_waiters();
+    } else {
+        tracing::warn!("the broker cannot be reached; attempts go on, and this is tried again");
+    }
     if let Some(hear) = hear {
         let _ = hear.send(Heard::Connection(is_there)).await;
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::time::Instant;
 
 use async_nats::Client;
 use async_nats::jetstream;
@@ -48,6 +50,13 @@ const REPORT_WAIT: Duration = Duration::from_secs(10);
 /// A report that came too early is delivered again after this time.
 const LATER: Duration = Duration::from_secs(1);
 
+/// How often a service sends itself a message.
+const ECHO: Duration = Duration::from_secs(1);
+
+/// A service that does not hear itself for this long hears nobody else either. Less than the time
+/// after which a worker counts as silent.
+const DEAF: Duration = Duration::from_secs(4);
+
 /// Messages to a service that wait for it. With more than that, the broker keeps them.
 const WAITING: usize = 1024;
 
@@ -55,8 +64,8 @@ const WAITING: usize = 1024;
 pub struct NatsService {
     link: Arc<Link>,
     heard: Mutex<mpsc::Receiver<Heard>>,
-    /// The sets of labels whose offers have a consumer.
-    sets: Mutex<HashSet<Labels>>,
+    /// The sets of labels whose offers have a consumer, since the connection of that number.
+    sets: Mutex<(u64, HashSet<Labels>)>,
 }
 
 impl NatsService {
@@ -77,23 +86,16 @@ impl NatsService {
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let claims = link.client.subscribe(format!("jobcontrol.claim.{service}")).await.map_err(|e| failed(&e))?;
         let beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
-        let stream = link.stream.get_stream(REPORTS).await.map_err(|e| failed(&e))?;
-        let config = pull::Config {
-            durable_name: Some(format!("service-{service}")),
-            filter_subject: format!("jobcontrol.report.{service}"),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: REPORT_WAIT,
-            max_ack_pending: 100_000,
-            inactive_threshold: Duration::from_secs(3600),
-            ..pull::Config::default()
-        };
-        let consumer = stream.create_consumer(config).await.map_err(|e| failed(&e))?;
+        let echo = format!("jobcontrol.echo.{service}");
+        let echoes = link.client.subscribe(echo.clone()).await.map_err(|e| failed(&e))?;
+        reports_of(&link, service).await?;
         // Until the broker knows the subscriptions, claims would find nobody.
         link.settled().await?;
         link.send(GREET.to_owned(), &Note::Greet).await?;
         tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
         tokio::spawn(hear_beats(beats, hear.clone()));
-        tokio::spawn(hear_reports(consumer, hear));
+        tokio::spawn(hear_echoes(echoes, echo, link.client.clone(), hear.clone()));
+        tokio::spawn(hear_reports(Arc::clone(&link), service.to_owned(), hear));
         Ok(Arc::new(Self { link, heard: heard.into(), sets: Mutex::default() }))
     }
 }
@@ -126,7 +128,55 @@ async fn hear_beats(mut beats: async_nats::Subscriber, hear: mpsc::Sender<Heard>
     }
 }
 
-async fn hear_reports(consumer: PullConsumer, hear: mpsc::Sender<Heard>) {
+/// Finds out whether the broker still delivers. A connection may stay open to one that hangs.
+async fn hear_echoes(mut echoes: async_nats::Subscriber, subject: String, client: Client, hear: mpsc::Sender<Heard>) {
+    let (mut heard, mut is_deaf) = (Instant::now(), false);
+    loop {
+        // If it cannot be sent, no echo comes.
+        let _ = client.publish(subject.clone(), Bytes::new()).await;
+        let is_there = match tokio::time::timeout(ECHO, echoes.next()).await {
+            Ok(Some(_)) => {
+                heard = Instant::now();
+                tokio::time::sleep(ECHO).await;
+                true
+            }
+            Ok(None) => return,
+            Err(_) => heard.elapsed() < DEAF,
+        };
+        if is_there == is_deaf {
+            is_deaf = !is_there;
+            if is_deaf {
+                tracing::warn!("the broker delivers nothing; attempts go on");
+            }
+            if hear.send(Heard::Connection(is_there)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns the consumer of the reports to a service, and creates it if it is missing.
+async fn reports_of(link: &Link, service: &str) -> Result<PullConsumer, BusError> {
+    let config = pull::Config {
+        durable_name: Some(format!("service-{service}")),
+        filter_subject: format!("jobcontrol.report.{service}"),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: REPORT_WAIT,
+        max_ack_pending: 100_000,
+        inactive_threshold: Duration::from_secs(3600),
+        ..pull::Config::default()
+    };
+    let consumer = link.stream.create_consumer_on_stream(config, REPORTS).await;
+    consumer.map_err(|e| BusError::Failed(e.to_string()))
+}
+
+/// Returns whether the broker has lost that consumer.
+async fn has_lost_reports(link: &Link, service: &str) -> bool {
+    let name = format!("service-{service}");
+    link.stream.get_consumer_from_stream::<pull::Config, _, _>(name, REPORTS).await.is_err()
+}
+
+async fn hear_reports(link: Arc<Link>, service: String, hear: mpsc::Sender<Heard>) {
     let (done, mut all_done) = mpsc::unbounded_channel::<(jetstream::message::Acker, Disposal)>();
     tokio::spawn(async move {
         while let Some((acker, disposal)) = all_done.recv().await {
@@ -139,11 +189,22 @@ async fn hear_reports(consumer: PullConsumer, hear: mpsc::Sender<Heard>) {
         }
     });
     while !hear.is_closed() {
-        let Ok(mut messages) = consumer.messages().await else {
+        let messages = async { reports_of(&link, &service).await.ok()?.messages().await.ok() };
+        let Some(mut messages) = messages.await else {
+            let _ = link.renew().await;
             tokio::time::sleep(AGAIN).await;
             continue;
         };
-        while let Some(Ok(message)) = messages.next().await {
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = messages.next() => message,
+                () = link.reconnected.now.notified() => match has_lost_reports(&link, &service).await {
+                    true => break,
+                    false => continue,
+                }
+            };
+            let Some(Ok(message)) = message else { break };
             let (message, acker) = message.split();
             let Some(report) = read::<Report>(&message.payload) else {
                 let _ = acker.ack_with(AckKind::Term).await;
@@ -166,7 +227,11 @@ impl NatsService {
     /// Creates the consumer of the offers that need these labels, until the broker has it.
     async fn consumed(&self, needs: &Labels) {
         let mut sets = self.sets.lock().await;
-        while !sets.contains(needs) {
+        let count = self.link.reconnected.count.load(Ordering::Relaxed);
+        if sets.0 != count {
+            *sets = (count, HashSet::new());
+        }
+        while !sets.1.contains(needs) {
             let config = offers_for(needs);
             let name = config.durable_name.clone().unwrap_or_default();
             let made = async {
@@ -174,9 +239,10 @@ impl NatsService {
                 stream.get_or_create_consumer(&name, config).await.map(drop).map_err(|e| e.to_string())
             };
             match made.await {
-                Ok(()) => drop(sets.insert(needs.clone())),
+                Ok(()) => drop(sets.1.insert(needs.clone())),
                 Err(reason) => {
                     tracing::debug!(reason, name, "the broker did not create a consumer");
+                    let _ = self.link.renew().await;
                     tokio::time::sleep(AGAIN).await;
                 }
             }

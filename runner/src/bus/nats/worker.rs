@@ -24,6 +24,7 @@ use jobcontrol_core::labels::Labels;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::remote::AttemptKey;
 
+use super::link::AGAIN;
 use super::link::GREET;
 use super::link::Link;
 use super::link::OFFERS;
@@ -112,13 +113,32 @@ impl NatsWorker {
         }
     }
 
+    /// Creates the consumers of offers again, if the broker has lost what it had stored.
+    async fn renew(&self, reason: &str) {
+        tracing::debug!(reason, "the broker gives no offers");
+        tokio::time::sleep(AGAIN).await;
+        let sets: Vec<Labels> = lock(&self.offers).keys().cloned().collect();
+        for set in sets {
+            let stream = &self.link.stream;
+            let consumer = match stream.create_consumer_on_stream(offers_for(&set), OFFERS).await {
+                Ok(consumer) => consumer,
+                Err(_) if self.link.renew().await.is_err() => return,
+                Err(_) => continue,
+            };
+            lock(&self.offers).insert(set, consumer);
+        }
+    }
+
     /// Asks for an offer of each set at once, and takes the first that comes.
     async fn next_offer(&self) -> Option<carrier::TakenOffer> {
         let all: Vec<PullConsumer> = lock(&self.offers).values().cloned().collect();
         let mut asked: FuturesUnordered<_> = all.into_iter().map(one).collect();
         let mut first = None;
         while first.is_none() {
-            first = asked.next().await?;
+            match asked.next().await? {
+                Ok(message) => first = message,
+                Err(reason) => self.renew(&reason).await,
+            }
         }
         if !asked.is_empty() {
             tokio::spawn(pass_on(asked));
@@ -135,15 +155,16 @@ impl NatsWorker {
 }
 
 /// Asks a consumer for one message.
-async fn one(consumer: PullConsumer) -> Option<jetstream::Message> {
+async fn one(consumer: PullConsumer) -> Result<Option<jetstream::Message>, String> {
     let fetch = consumer.fetch().max_messages(1).expires(TAKE_WAIT);
-    fetch.messages().await.ok()?.next().await?.ok()
+    let next = fetch.messages().await.map_err(|e| e.to_string())?.next().await;
+    next.transpose().map_err(|e| e.to_string())
 }
 
 /// Gives back offers that arrive after the slot was taken, so that another slot gets them at once.
-async fn pass_on(mut asked: FuturesUnordered<impl Future<Output = Option<jetstream::Message>>>) {
+async fn pass_on(mut asked: FuturesUnordered<impl Future<Output = Result<Option<jetstream::Message>, String>>>) {
     while let Some(message) = asked.next().await {
-        if let Some(message) = message {
+        if let Ok(Some(message)) = message {
             let _ = message.ack_with(AckKind::Nak(None)).await;
         }
     }
