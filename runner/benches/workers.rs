@@ -302,7 +302,7 @@ fn single() {
     let mut clients = services.each_ref().map(Client::of);
     let mut times: [Vec<Duration>; 3] = Default::default();
     // The first ones compile the plugin.
-    clients.iter_mut().for_each(|client| drop(client.single()));
+    clients.iter_mut().for_each(|client| _ = client.single());
     for _ in 0..SINGLE {
         clients.iter_mut().zip(&mut times).for_each(|(client, times)| times.push(client.single()));
     }

@@ -48,7 +48,7 @@ impl On {
             Some(broker) => {
                 let workers = folder.json(&["workers", "--bus", &broker.url()]);
                 assert_eq!(workers.as_array().map(Vec::len), Some(1), "{workers:#}");
-                workers[0]["worker"].as_str().unwrap().to_owned()
+                workers[0]["worker"].as_str().expect("a name").to_owned()
             }
         }
     }
@@ -60,7 +60,7 @@ fn a_graph_is_built_by_workers_with_its_values_and_failures(mut on: On) {
     assert_eq!(built(&folder, &served, "three", 2, "SUCCESSFUL")["retval"], 3);
     let name = on.name(&folder);
     let page = served.send("GET", "/workers", &["Accept: text/html"], "");
-    let page = String::from_utf8(page.body).unwrap();
+    let page = String::from_utf8(page.body).expect("a page");
     assert!(page.contains("Workers on the bus") && page.contains(&name), "{page}");
     let three = served.get("/api/v1/builds/2");
     assert_eq!((&three["worker"], &three["attempts"][0]["worker"]), (&json!(name), &json!(name)), "{three:#}");
@@ -99,7 +99,8 @@ fn a_secret_reaches_a_worker_and_nothing_else(mut on: On) {
     let script = "export function told(token: string): number { console.log('it is', token); return token.length }\n";
     let jobs = "id: told\nfunction: told.ts:told\nargs: [!secret TOKEN]\n";
     let folder = Folder::new().file("jobs/told.ts", script).file("jobs/a.yaml", jobs).file("token", "hunter2-hunter2");
-    std::fs::set_permissions(folder.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(folder.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("a file");
     folder.write("jobcontrol.yaml", "secrets: { TOKEN: { file: token } }\n");
     let served = on.serve(&folder);
     assert_eq!(built(&folder, &served, "told", 1, "SUCCESSFUL")["retval"], 15.0);

@@ -51,7 +51,7 @@ impl Bus {
         let labels = Labels::of(labels.iter().map(|&label| label.to_owned()));
         match self {
             Self::Local(service) => service.worker(name, labels),
-            Self::Nats(_, address) => NatsWorker::connect(address, name, labels).await.unwrap(),
+            Self::Nats(_, address) => NatsWorker::connect(address, name, labels).await.expect("the bus works"),
         }
     }
 
@@ -89,32 +89,32 @@ fn offer(build: u64, needs: &[&str]) -> Offer {
 
 async fn an_offer_goes_to_one_worker_that_has_its_labels(bus: &Bus) {
     for (build, needs) in [(1, &["gpu"][..]), (2, &[]), (3, &[])] {
-        bus.service().offer(&offer(build, needs)).await.unwrap();
+        bus.service().offer(&offer(build, needs)).await.expect("the bus works");
     }
     let (plain, labelled) = (bus.worker("plain", &[]).await, bus.worker("labelled", &["gpu", "linux"]).await);
     let mut taken = Vec::new();
     for _ in 0..2 {
-        let (offer, held) = within(plain.take()).await.unwrap();
+        let (offer, held) = within(plain.take()).await.expect("the bus works");
         held.done().await;
         taken.push(offer);
     }
     assert_eq!(taken, [offer(2, &[]), offer(3, &[])], "in order");
-    let (taken, held) = within(labelled.take()).await.unwrap();
+    let (taken, held) = within(labelled.take()).await.expect("the bus works");
     held.progress().await;
     held.done().await;
     assert_eq!(taken, offer(1, &["gpu"]));
-    bus.service().offer(&offer(4, &[])).await.unwrap();
-    let (taken, held) = within(labelled.take()).await.unwrap();
+    bus.service().offer(&offer(4, &[])).await.expect("the bus works");
+    let (taken, held) = within(labelled.take()).await.expect("the bus works");
     assert_eq!(taken.address, address(4), "nothing comes twice");
     held.done().await;
 }
 
 async fn an_offer_that_is_given_back_comes_again(bus: &Bus) {
     let worker = bus.worker("w", &[]).await;
-    bus.service().offer(&offer(1, &[])).await.unwrap();
-    let (_, held) = within(worker.take()).await.unwrap();
+    bus.service().offer(&offer(1, &[])).await.expect("the bus works");
+    let (_, held) = within(worker.take()).await.expect("the bus works");
     held.back().await;
-    let (again, held) = within(worker.take()).await.unwrap();
+    let (again, held) = within(worker.take()).await.expect("the bus works");
     held.done().await;
     assert_eq!(again, offer(1, &[]));
 }
@@ -122,14 +122,14 @@ async fn an_offer_that_is_given_back_comes_again(bus: &Bus) {
 async fn a_claim_is_answered_by_the_service_that_it_names(bus: &Bus) {
     let worker = bus.worker("w", &[]).await;
     let claim = Claim { protocol: PROTOCOL, worker: "w".to_owned(), key: key(1), public: None };
-    assert_eq!(within(worker.claim("nobody", &claim)).await.unwrap(), None);
+    assert_eq!(within(worker.claim("nobody", &claim)).await.expect("the bus works"), None);
     let answer = async {
         let Heard::Claim(heard, answer) = bus.hear().await else { panic!("a claim") };
         assert_eq!(heard, claim);
         answer(Answer::Granted);
     };
     let (answered, ()) = within(async { tokio::join!(worker.claim(SERVICE, &claim), answer) }).await;
-    assert_eq!(answered.unwrap(), Some(Answer::Granted));
+    assert_eq!(answered.expect("the bus works"), Some(Answer::Granted));
 }
 
 async fn reports_come_in_order_and_again_until_they_are_done(bus: &Bus) {
@@ -140,7 +140,7 @@ async fn reports_come_in_order_and_again_until_they_are_done(bus: &Bus) {
     };
     let send = async {
         for number in 0..3 {
-            worker.report(SERVICE, &report(number)).await.unwrap();
+            worker.report(SERVICE, &report(number)).await.expect("the bus works");
         }
     };
     let hear = async {
@@ -165,9 +165,9 @@ async fn reports_come_in_order_and_again_until_they_are_done(bus: &Bus) {
 
 async fn notes_reach_the_worker_that_they_are_for(bus: &Bus) {
     let (one, other) = (bus.worker("one", &[]).await, bus.worker("other", &[]).await);
-    bus.service().tell("nobody", &Note::Stop(address(1))).await.unwrap();
-    bus.service().tell("one", &Note::Cancel(address(2))).await.unwrap();
-    bus.service().tell("other", &Note::Stop(address(3))).await.unwrap();
+    bus.service().tell("nobody", &Note::Stop(address(1))).await.expect("the bus works");
+    bus.service().tell("one", &Note::Cancel(address(2))).await.expect("the bus works");
+    bus.service().tell("other", &Note::Stop(address(3))).await.expect("the bus works");
     assert_eq!(within(one.told()).await, Some(Note::Cancel(address(2))));
     assert_eq!(within(other.told()).await, Some(Note::Stop(address(3))));
 }
@@ -184,7 +184,7 @@ async fn a_heartbeat_reaches_the_service(bus: &Bus) {
         public: Some("age1".to_owned()),
         works_on: vec![address(1)],
     };
-    worker.beat(&beat).await.unwrap();
+    worker.beat(&beat).await.expect("the bus works");
     let Heard::Beat(heard) = bus.hear().await else { panic!("a heartbeat") };
     assert_eq!(heard, beat);
 }
@@ -192,27 +192,28 @@ async fn a_heartbeat_reaches_the_service(bus: &Bus) {
 async fn objects_are_there_for_both_until_they_are_forgotten(bus: &Bus) {
     let (service, worker) = (bus.service(), bus.worker("w", &[]).await);
     let large = Bytes::from(vec![7; 3 << 20]);
-    assert!(!service.has("a").await.unwrap());
-    service.keep("a", large.clone()).await.unwrap();
-    worker.keep("b", Bytes::from_static(b"small")).await.unwrap();
-    assert!(service.has("a").await.unwrap());
-    assert_eq!(within(worker.object("a")).await.unwrap(), large);
-    assert_eq!(within(service.object("b")).await.unwrap(), Bytes::from_static(b"small"));
-    service.forget("b").await.unwrap();
-    assert!(within(service.object("b")).await.is_err() && !service.has("b").await.unwrap());
+    assert!(!service.has("a").await.expect("the bus works"));
+    service.keep("a", large.clone()).await.expect("the bus works");
+    worker.keep("b", Bytes::from_static(b"small")).await.expect("the bus works");
+    assert!(service.has("a").await.expect("the bus works"));
+    assert_eq!(within(worker.object("a")).await.expect("the bus works"), large);
+    assert_eq!(within(service.object("b")).await.expect("the bus works"), Bytes::from_static(b"small"));
+    service.forget("b").await.expect("the bus works");
+    assert!(within(service.object("b")).await.is_err() && !service.has("b").await.expect("the bus works"));
     assert!(service.value_limit() >= 100_000 && worker.value_limit() == service.value_limit());
 }
 
 /// Checks one rule on a bus of its own, inside the process or on a broker.
-fn check(is_local: bool, rule: impl AsyncFn(&Bus)) {
+fn check(is_local: bool, rule: impl AsyncFnOnce(&Bus)) {
     let broker = (!is_local).then(Broker::start);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("the bus works");
     runtime.block_on(async {
         let bus = match &broker {
             None => Bus::Local(LocalService::new(SERVICE)),
             Some(broker) => {
-                let address = BusAddress::parse(&broker.url()).unwrap();
-                let service = NatsService::connect(&address, SERVICE).await.unwrap();
+                let address = BusAddress::parse(&broker.url()).expect("the bus works");
+                let service = NatsService::connect(&address, SERVICE).await.expect("the bus works");
                 // The first thing that it says is that it is there.
                 let first = service.hear().await;
                 assert!(matches!(first, Some(Heard::Connection(true))));

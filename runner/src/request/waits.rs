@@ -64,18 +64,15 @@ fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
 
 /// Returns what a build waits for if no pool delays it.
 fn slot(build: &Build, running: &[Build]) -> String {
-    match running.iter().filter(|other| other.owner == build.owner).count() {
-        // Only its process knows what the build needs. On workers there may be more slots.
-        used => {
-            let labels = config::labels(&build.config);
-            let what = match (used >= SLOTS, labels.is_empty()) {
-                (true, true) => "a slot".to_owned(),
-                (false, true) => "memory, or its turn".to_owned(),
-                (_, false) => format!("memory, its turn, or (on a bus) a worker with the labels `{labels}`"),
-            };
-            format!("{what}: {used} builds of its process are running")
-        }
-    }
+    let used = running.iter().filter(|other| other.owner == build.owner).count();
+    let labels = config::labels(&build.config);
+    // Only its process knows what the build needs. On workers there may be more slots.
+    let what = match (used >= SLOTS, labels.is_empty()) {
+        (true, true) => "a slot".to_owned(),
+        (false, true) => "memory, or its turn".to_owned(),
+        (_, false) => format!("memory, its turn, or (on a bus) a worker with the labels `{labels}`"),
+    };
+    format!("{what}: {used} builds of its process are running")
 }
 
 /// Returns why a pool has no room, or `None` if it has room.

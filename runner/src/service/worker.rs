@@ -137,6 +137,7 @@ impl Worker {
             held: BTreeMap::new(),
             beats: 0,
             stops_at: None,
+            is_late: false,
         };
         network.spawn(driver.work(arriving, end));
         Self { inputs, ended }
@@ -192,6 +193,8 @@ struct Driver {
     beats: u64,
     /// Set when the worker stops.
     stops_at: Option<Instant>,
+    /// Whether that was so long ago that it gives attempts back.
+    is_late: bool,
 }
 
 impl Driver {
@@ -432,6 +435,10 @@ impl Driver {
     fn hand_back_if_late(&mut self) {
         if self.stops_at.is_none_or(|at| Instant::now() < at) {
             return;
+        }
+        if !std::mem::replace(&mut self.is_late, true) {
+            let attempts = self.held.len();
+            tracing::warn!(attempts, "gives attempts back, and waits until the broker has their last reports");
         }
         let addresses: Vec<_> = self.held.keys().cloned().collect();
         for address in addresses {
