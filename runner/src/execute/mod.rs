@@ -21,7 +21,9 @@
 //! - `pins`: which builds of its dependencies a build may use
 //! - `secrets`: the values of the secrets that a build names; `command`: a program of the operator
 //! - `remote`: attempts that workers run; `roster`: the workers that are there; `alone`: builds that
-//!   none of them can run; `windows`: how many attempts they are offered at once; `deadline`: waits for a moment
+//!   none of them can run; `windows`: how many attempts they are offered at once; `uploads`: the
+//!   plugins that the broker has
+//! - `deadline`: waits for a moment
 //! - `repeat`: a build's job as the store has it, with its plugin
 
 mod alone;
@@ -61,4 +63,5 @@ mod takeover;
 pub mod tracer;
 mod turns;
 mod unchanged;
+mod uploads;
 pub mod windows;

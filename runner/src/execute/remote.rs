@@ -2,7 +2,6 @@
 //! worker is lost. `core/remote` holds the rules.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Weak;
@@ -65,6 +64,8 @@ use crate::execute::roster::ALONE;
 use crate::execute::roster::Known;
 use crate::execute::roster::Roster;
 use crate::execute::sink::BuildSink;
+use crate::execute::uploads::Uploads;
+use crate::execute::uploads::persist;
 use crate::execute::windows::Windows;
 use crate::lock::lock;
 
@@ -84,12 +85,6 @@ const CANCELLED: Duration = Duration::from_secs(1);
 /// Clocks that differ by less are left alone; a message takes some time.
 const CLOCK_SKEW: i64 = 2_000_000;
 
-/// How long a plugin that the broker has is not looked for again.
-const UPLOADED: Duration = Duration::from_secs(12 * 3600);
-
-/// Between two tries to reach the broker.
-const AGAIN: Duration = Duration::from_millis(500);
-
 /// The attempts that this service gives to workers.
 pub struct Remote {
     bus: Arc<dyn ServiceEnd>,
@@ -103,8 +98,7 @@ pub struct Remote {
     network: Handle,
     roster: Roster,
     state: Mutex<State>,
-    /// The plugins that the broker had at that moment, and keeps for some days.
-    uploaded: tokio::sync::Mutex<HashMap<Arc<str>, Instant>>,
+    uploads: Uploads,
 }
 
 #[derive(Default)]
@@ -182,9 +176,9 @@ impl Remote {
         clock: Arc<dyn Clock>,
         handle: &Handle,
     ) -> Arc<Self> {
-        let (state, uploaded) = Default::default();
+        let (state, uploads) = Default::default();
         let (began, network, roster) = (Instant::now(), handle.clone(), Roster::new(windows));
-        let remote = Arc::new(Self { bus, service, listed, clock, began, network, roster, state, uploaded });
+        let remote = Arc::new(Self { bus, service, listed, clock, began, network, roster, state, uploads });
         handle.spawn(hear(Arc::downgrade(&remote), Arc::clone(&remote.bus)));
         handle.spawn(tick(Arc::downgrade(&remote)));
         remote
@@ -246,9 +240,7 @@ impl Remote {
             called = &mut work => {
                 if matches!(&called.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Interrupted) {
                     // The plugin may be what the worker did not find.
-                    if let Ok(mut uploaded) = self.uploaded.try_lock() {
-                        uploaded.remove(&plugin);
-                    }
+                    self.uploads.look_again(Some(&plugin));
                 }
                 return called;
             }
@@ -283,7 +275,7 @@ impl Remote {
     /// Uploads what the worker needs, and writes the offer.
     async fn prepare(&self, attempt: &Attempt<'_>, args: Value) -> Result<(Offer, Option<Sealed>), Failure> {
         let Attempt { key, job_id, store_id, plugin, config, needs, until, .. } = attempt;
-        self.upload(plugin).await?;
+        self.uploads.upload(&*self.bus, plugin).await?;
         let packed = apart_if(is_large([&args]), move || pack(&args)).await;
         let packed = packed.map_err(|error| Failure::new(FailureKind::Arguments, error.to_string()))?;
         let (secrets, are_args) = &attempt.secrets;
@@ -309,20 +301,6 @@ impl Remote {
             needs: needs.iter().map(str::to_owned).collect(),
         };
         Ok((offer, sealed))
-    }
-
-    async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
-        // One at a time: storing an object again interrupts those who read it.
-        let mut uploaded = self.uploaded.lock().await;
-        if uploaded.get(&plugin.digest).is_some_and(|since| since.elapsed() < UPLOADED) {
-            return Ok(());
-        }
-        let has = persist(|| self.bus.has(&plugin.digest)).await?;
-        if !has {
-            persist(|| self.bus.keep(&plugin.digest, Bytes::copy_from_slice(&plugin.bytes))).await?;
-        }
-        uploaded.insert(Arc::clone(&plugin.digest), Instant::now());
-        Ok(())
     }
 
     /// Puts bytes into a message, or into an object of the attempt if they are too many for one.
@@ -536,20 +514,6 @@ pub(super) fn failed(failure: Failure) -> Called {
     Called { outcome: Outcome::Failed(failure), usage: Usage::default() }
 }
 
-/// Tries again until the broker can do it. Ends with the build that waits for it.
-async fn persist<T, F: Future<Output = Result<T, BusError>>>(mut call: impl FnMut() -> F) -> Result<T, Failure> {
-    loop {
-        match call().await {
-            Ok(value) => return Ok(value),
-            Err(BusError::Refused(reason)) => return Err(Failure::new(FailureKind::Storage, reason)),
-            Err(BusError::Failed(reason)) => {
-                tracing::warn!(reason, "the bus could not do something; trying again");
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
-    }
-}
-
 /// Follows what workers say, until the service is gone.
 async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
     while let Some(heard) = bus.hear().await {
@@ -570,8 +534,8 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
             Heard::Connection(true) => {
                 lock(&remote.state).leases.back(remote.now());
                 remote.roster.back();
-                // It may be another broker. Waits in a task of its own, as an upload may take long.
-                tokio::spawn(async move { remote.uploaded.lock().await.clear() });
+                // It may be another broker.
+                remote.uploads.look_again(None);
             }
             Heard::Connection(false) => {
                 lock(&remote.state).leases.cut_off();
