@@ -20,9 +20,9 @@
 //!   nothing new
 //! - `pins`: which builds of its dependencies a build may use
 //! - `secrets`: the values of the secrets that a build names; `command`: a program of the operator
-//! - `remote`: attempts that workers run; `roster`: the workers that are there; `alone`: builds that
-//!   none of them can run; `windows`: how many attempts they are offered at once; `uploads`: the
-//!   plugins that the broker has
+//! - `remote`: attempts that workers run; `roster`: the workers that are there; `alone`: builds
+//!   that none of them can run; `windows`: how many attempts they are offered at once; `uploads`:
+//!   the plugins that the broker has
 //! - `deadline`: waits for a moment
 //! - `repeat`: a build's job as the store has it, with its plugin
 
