@@ -214,8 +214,8 @@ fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
     assert!(ends.is_sorted(), "{ends:?}");
 }
 
-/// The retry queues for the slot, and the other build of the pool has the turn for the pool: neither
-/// may wait for what the other has.
+/// The retry queues for the slot, and the other build of the pool has the turn for the pool:
+/// neither may wait for what the other has.
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_retry_and_a_build_of_its_pool_do_not_wait_for_each_other() {

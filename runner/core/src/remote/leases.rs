@@ -172,8 +172,8 @@ impl Leases {
         self.still(now);
     }
 
-    /// Notes that the service itself stood still. Workers have as much time as if they had just been
-    /// heard.
+    /// Notes that the service itself stood still. Workers have as much time as if they had just
+    /// been heard.
     pub fn still(&mut self, now: Duration) {
         self.attempts.values_mut().for_each(|lease| lease.since = now);
     }
