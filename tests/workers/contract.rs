@@ -203,7 +203,7 @@ async fn objects_are_there_for_both_until_they_are_forgotten(bus: &Bus) {
     assert!(service.value_limit() >= 100_000 && worker.value_limit() == service.value_limit());
 }
 
-/// Checks one rule on a bus of its own, inside the process or on a broker.
+/// Runs one rule on a new bus: an in-process one, or a real broker.
 fn check(is_local: bool, rule: impl AsyncFnOnce(&Bus)) {
     let broker = (!is_local).then(Broker::start);
     let runtime =

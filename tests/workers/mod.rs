@@ -98,6 +98,16 @@ fn key(folder: &Folder) -> String {
     key
 }
 
+/// Serves a folder, and starts a worker that works on build 1, which waits until it is cancelled.
+fn busy(folder: Folder, slots: u32) -> (Broker, Folder, Served, AtWork) {
+    let broker = Broker::start();
+    let served = serve(&folder, &broker);
+    let worker = AtWork::start(&broker, slots);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    worker.serving.record("attempt started");
+    (broker, folder, served, worker)
+}
+
 /// Asks for a run, and waits for the build of a job with that status.
 fn built(folder: &Folder, served: &Served, job: &str, build: u64, status: &str) -> Value {
     folder.run(&["enqueue", "--deps", job]).code(0);
@@ -113,12 +123,7 @@ fn ended(served: &Served, build: u64, status: &str) -> Value {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let silent = AtWork::start(&broker, 1);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    silent.serving.record("attempt started");
+    let (_broker, folder, served, silent) = busy(folder(), 1);
     silent.signal(Signal::STOP);
     let between = served.get_until("/api/v1/builds/1", |build| build["retry_time"] != Value::Null);
     assert_eq!((&between["status"], &between["attempt"]), (&json!("RUNNING"), &json!(1)), "{between:#}");
@@ -135,12 +140,7 @@ fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_worker_ends_the_attempts_of_a_service_that_is_gone() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let worker = AtWork::start(&broker, 1);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    worker.serving.record("attempt started");
+    let (broker, folder, served, worker) = busy(folder(), 1);
     // Killed when it is dropped.
     drop(served);
     worker.serving.record("the service does not want an attempt");
@@ -174,12 +174,7 @@ fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_worker_that_is_stopping_says_so_and_is_offered_nothing() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let first = AtWork::start(&broker, 2);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    first.serving.record("attempt started");
+    let (broker, folder, served, first) = busy(folder(), 2);
     first.signal(Signal::TERM);
     first.serving.record("stopping: no more attempts are taken");
     let workers = folder.json(&["workers", "--bus", &broker.url()]);
@@ -197,15 +192,11 @@ fn a_worker_that_is_stopping_says_so_and_is_offered_nothing() {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
-    let broker = Broker::start();
     let job =
         |id, priority| format!("  - {{ id: {id}, function: divide:divide, args: [4, 2], priority: {priority} }}\n");
     let jobs = format!("jobs:\n{}{}{}", job("low", -1), job("high", 9), job("middle", 5));
     let folder = folder().file("jobs/priorities.yaml", jobs);
-    let served = serve(&folder, &broker);
-    let worker = AtWork::start(&broker, 1);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    worker.serving.record("attempt started");
+    let (_broker, folder, served, _worker) = busy(folder, 1);
     for (job, build) in [("low", 2), ("high", 3), ("middle", 4)] {
         built(&folder, &served, job, build, "CREATED");
     }
@@ -219,7 +210,6 @@ fn the_highest_priority_runs_first_and_nothing_runs_ahead_of_it() {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_retry_and_a_build_of_its_pool_do_not_wait_for_each_other() {
-    let broker = Broker::start();
     let pool = "pool: db";
     let jobs = format!(
         "jobs:
@@ -228,10 +218,7 @@ fn a_retry_and_a_build_of_its_pool_do_not_wait_for_each_other() {
 "
     );
     let folder = folder().file("jobs/pools.yaml", jobs).file("jobcontrol.yaml", "pools: { db: 1 }\n");
-    let served = serve(&folder, &broker);
-    let worker = AtWork::start(&broker, 1);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    worker.serving.record("attempt started");
+    let (_broker, folder, served, _worker) = busy(folder, 1);
     built(&folder, &served, "again", 2, "CREATED");
     built(&folder, &served, "spins", 3, "CREATED");
     folder.run(&["build", "cancel", "1"]).code(0);
@@ -264,12 +251,7 @@ fn a_broker_that_forgot_everything_is_set_up_again() {
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_broker_or_a_service_that_stands_still_costs_no_attempt() {
-    let broker = Broker::start();
-    let folder = folder();
-    let served = serve(&folder, &broker);
-    let worker = AtWork::start(&broker, 1);
-    built(&folder, &served, "waits", 1, "RUNNING");
-    worker.serving.record("attempt started");
+    let (broker, folder, served, _worker) = busy(folder(), 1);
     let stopped = [Some(served.pid()), None];
     for service in stopped {
         let signal = |signal| match service {

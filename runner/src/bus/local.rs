@@ -232,7 +232,7 @@ impl WorkerEnd for LocalWorker {
             if service != self.shared.service {
                 return Err(gone());
             }
-            // The service is the one who keeps it, so it is delivered once that is done.
+            // No broker stores the report, so it is sent once the service has recorded it.
             loop {
                 let (dispose, disposed) = oneshot::channel();
                 let dispose = Box::new(move |disposal| {

@@ -318,7 +318,7 @@ impl<'a> Running<'a> {
                 store_id: &self.parts.store_id,
                 plugin: &self.prepared.checked.plugin,
                 config: &self.prepared.plain_config,
-                needs: remote.needs(job),
+                needs: self.slot.needs().clone(),
                 args,
                 secrets: (secrets, are_args),
                 limits: self.prepared.limits(),

@@ -137,7 +137,7 @@ impl BuildSink {
     /// Submits the name of the worker that runs the attempt; `None` if none does any more.
     pub(super) async fn assigned(&self, guard: Guard, worker: Option<Arc<str>>) {
         let assign = Write::Assign(Assign { id: self.build_id, guard, worker });
-        // If the attempt is no longer this process's own, its end will say so.
+        // If another process has taken the attempt over, writing its end fails and reports that.
         self.recorder.send(&self.turn, assign, Box::new(drop)).await;
     }
 

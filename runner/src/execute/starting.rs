@@ -86,7 +86,7 @@ impl Running<'_> {
         if let Some(permit) = line.try_take(&any) {
             return Ok(Some(permit));
         }
-        // Who has the turn may wait for a slot.
+        // The build that has the turn may be waiting for this slot.
         self.let_go().await;
         let before = line.waiting() + 1;
         let builds = if before == 1 { "another build waits".to_owned() } else { format!("{before} builds wait") };

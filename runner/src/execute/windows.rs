@@ -40,6 +40,8 @@ pub struct Windows {
 struct State {
     /// How many attempts each worker can have, and its labels, in no order.
     workers: Vec<(u32, Labels)>,
+    /// How many attempts all of them can have.
+    slots: usize,
     sets: BTreeMap<Labels, Window>,
 }
 
@@ -86,7 +88,6 @@ impl Windows {
 
     /// Adapts the sizes to the workers that are there, and to what they take now.
     fn adapt(&self, state: &mut State, now: Instant) {
-        let slots = slots_for(&state.workers, &Labels::default());
         let mut ahead = 0;
         let size = |(needs, window): (_, &mut Window)| {
             let own = window.ahead(now);
@@ -94,14 +95,15 @@ impl Windows {
             (needs, if window.slots == 0 { 0 } else { window.slots + own })
         };
         let sizes: Vec<(&Labels, usize)> = state.sets.iter_mut().map(size).collect();
-        self.queue.resize((slots + ahead).min(MOST), sizes);
+        self.queue.resize((state.slots + ahead).min(MOST), sizes);
     }
 
     /// Takes note of the workers that are there.
     pub(super) fn set_workers(&self, workers: Vec<(u32, Labels)>, now: Instant) {
         let mut state = lock(&self.state);
         state.workers = workers;
-        let State { workers, sets } = &mut *state;
+        state.slots = slots_for(&state.workers, &Labels::default());
+        let State { workers, sets, .. } = &mut *state;
         for (needs, window) in sets {
             window.slots = slots_for(workers, needs);
         }
@@ -124,9 +126,9 @@ impl Windows {
     }
 
     /// Counts a build that no worker can run, until the result is dropped.
-    pub(super) fn alone(&self) -> Alone<'_> {
+    pub(super) fn alone(&self) -> Counted<'_> {
         self.alone.fetch_add(1, Ordering::Relaxed);
-        Alone(self)
+        Counted(self)
     }
 
     /// Returns how many attempts are in a window, and how many wait.
@@ -141,9 +143,9 @@ impl Windows {
 }
 
 /// A build that no worker can run.
-pub(super) struct Alone<'a>(&'a Windows);
+pub(super) struct Counted<'a>(&'a Windows);
 
-impl Drop for Alone<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.alone.fetch_sub(1, Ordering::Relaxed);
     }

@@ -30,7 +30,7 @@ pub struct BusAddress {
 pub enum Bus {
     /// A broker, which workers on any machine reach.
     Nats(BusAddress),
-    /// The memory of the service, for one worker of its own, which has these labels.
+    /// The service's own memory. Its only worker runs in the same process and has these labels.
     Local(Labels),
 }
 
