@@ -5,6 +5,7 @@ mod both;
 mod broker;
 mod chains;
 mod chaos;
+mod clock;
 mod cluster;
 mod contract;
 mod credentials;
